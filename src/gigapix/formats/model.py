@@ -1,0 +1,114 @@
+"""The one model that every format fills in and everything above reads.
+
+An image has levels (resolutions), a level has planes (its Z sections, channels and times, stored apart), a plane is cut
+into a grid of segments (tiles, strips, rows or chunks), a segment is a range of bytes and an `Encoding` that says what
+they mean. TIFF, PNG and Zarr differ in how they fill this in and nowhere else.
+
+Nothing here does I/O. What must be read from the file to answer a question is a `Steps`: a generator that yields the
+byte ranges that it needs, is sent their bytes, and returns its answer. A driver of a few lines runs it over any source,
+blocking or async (`gigapix.source.drive`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+Range = tuple[int, int]
+"""``(offset, length)`` in bytes."""
+
+Buffer = bytes | bytearray | memoryview
+
+Steps = Generator[Sequence[Range], Sequence[Buffer], T]
+"""Yields ranges, is sent one buffer a range (shorter than asked where the file ends), returns a `T`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldJpeg:
+    """What a TIFF 6.0 section 22 ("old-style") JPEG keeps outside its segments (tags 512 to 521)."""
+
+    interchange: bytes = b""
+    """The bytes of JPEGInterchangeFormat, where the file has them; empty otherwise."""
+    quantization: tuple[bytes, ...] = ()
+    dc_tables: tuple[bytes, ...] = ()
+    ac_tables: tuple[bytes, ...] = ()
+    restart_interval: int = 0
+    process: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How the bytes of one segment become samples. The fields carry the names and the values of TIFF's tags."""
+
+    compression: int
+    """Tag 259 (1 none, 5 LZW, 7 JPEG, 8 deflate, 50000 zstd ...)."""
+    dtype: np.dtype[Any]
+    """Of the decoded samples, in native byte order: uint8 for 1 to 8 bits, uint16 for 9 to 16 and so on."""
+    samples: int = 1
+    """Interleaved samples of a pixel in a segment: SamplesPerPixel where chunky, 1 where planar."""
+    bits: tuple[int, ...] = (8,)
+    """Bits of each interleaved sample as stored, `samples` entries."""
+    sample_format: int = 1
+    byteorder: str = "<"
+    """Of the stored samples, ``<`` or ``>``."""
+    predictor: int = 1
+    fill_order: int = 1
+    photometric: int = 1
+    planar: bool = False
+    extra_samples: tuple[int, ...] = ()
+    subsampling: tuple[int, int] = (1, 1)
+    """YCbCrSubSampling (horizontal, vertical), (1, 1) where the photometric interpretation is not YCbCr."""
+    jpeg_tables: bytes = b""
+    old_jpeg: OldJpeg | None = None
+    t4_options: int = 0
+    t6_options: int = 0
+    lerc_parameters: tuple[int, ...] = ()
+    nodata: float | int | None = None
+    """Fills a sparse segment (0 where None)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """Where segments lie and how they are encoded: the answer of `LevelSpec.locate`."""
+
+    encoding: Encoding
+    ranges: tuple[Range | None, ...]
+    """One a segment asked for; None where the segment is sparse (not stored)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelSpec:
+    """One resolution of an image, as its format describes it."""
+
+    axes: str
+    """One letter a dimension of `shape`: ``CYX``, or with OME's further axes in front, ``TCZYX`` without those of size 1."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    segment: tuple[int, int, int]
+    """(depth, height, width) of a full segment in pixels. Depth is 1 but for volumetric tiles."""
+    volume: tuple[int, int, int]
+    """(depth, height, width) of one plane in pixels."""
+    samples: int
+    """Samples of a pixel of one plane (SamplesPerPixel)."""
+    planar: bool
+    """True where a plane stores its samples in grids of their own, one behind the other."""
+    tiled: bool
+    """True where segments at the right and bottom edge are stored whole (tiles), False where they are cut (strips)."""
+    planes: int
+    """How many planes; `plane_index` places them."""
+    plane_axes: str
+    """The axes of `shape` along which planes are stacked, slowest first; the remaining ones lie inside a plane."""
+    plane_shape: tuple[int, ...]
+    locate: Callable[[int, Sequence[int]], Steps[Located]] = field(repr=False)
+    """``locate(plane, segments)``: the encoding of that plane and the byte range of each of its segments, by index."""
+    encoding: Encoding = field(repr=False)
+    """That of the first plane."""
+    mask: LevelSpec | None = None
+    """The internal mask of this level (a mask IFD of the same size)."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """(y, x) size of this level's pixels in pixels of level 0: the quotient of the sizes."""

@@ -1,0 +1,42 @@
+"""Hard limits on what a file may claim, each with its reason.
+
+A limit guards memory or time against a figure in the file that no honest writer produces. It is generous: the largest
+honest file known, times a margin. Beyond it a `LimitError` is raised before anything is allocated.
+"""
+
+from typing import Final
+
+MAX_IFD_ENTRIES: Final = 4096
+"""Entries of one IFD. Real files stay under 200 (DNG, NDPI); tifffile stops at 4096 too. Guards the 2^64 of BigTIFF."""
+
+MAX_IFDS: Final = 1 << 20
+"""IFDs of one chain. Time series of half a million pages exist; walking a million takes seconds, not minutes."""
+
+MAX_SUBIFDS: Final = 1024
+"""SubIFDs of one IFD. A pyramid has a level per power of two; 1024 leaves room for any list of previews."""
+
+MAX_SUBIFD_DEPTH: Final = 4
+"""SubIFDs of SubIFDs. EXIF and DNG nest two deep."""
+
+MAX_TAG_BYTES: Final = 256 << 20
+"""Bytes of one tag's value when it is asked for whole. The largest OME-XML known is 100 MB. Offsets are read by slice."""
+
+MAX_TABLE_ENTRIES: Final = 1 << 32
+"""Entries of TileOffsets. 2^32 tiles of 256 x 256 are a square of 16 million pixels: the surface of the Earth at 2.4 m."""
+
+MAX_DIMENSION: Final = 1 << 31
+"""Pixels along one axis. TIFF itself allows 2^32 - 1; every other reader stops at 2^31 - 1."""
+
+MAX_SAMPLES: Final = 65535
+"""Samples of a pixel: SamplesPerPixel is a SHORT. Hyperspectral cubes have thousands."""
+
+SEGMENT_TRUST_BYTES: Final = 64 << 20
+"""A segment that decodes to at most this is decoded whatever its compressed size: no harm can come of it. Above it the
+compressed bytes must be enough to hold the decoded ones (`MAX_RATIO`)."""
+
+MAX_RATIO: Final = 1 << 15
+"""Decoded bytes for one compressed byte, at most, of a segment over `SEGMENT_TRUST_BYTES`. zstd's run-length block is the
+extreme among honest coders (128 KiB in 4 bytes); deflate reaches 1032, LZW 1400, PackBits 64."""
+
+MAX_XML_BYTES: Final = 256 << 20
+"""Bytes of an XML text that is parsed. Entities are refused altogether (no "billion laughs")."""
