@@ -76,6 +76,26 @@ class DeniedError(SourceError, PermissionError):
     """The file or object may not be read with these credentials."""
 
 
+class ChangedError(SourceError):
+    """The object is no longer the one that was opened: its ETag is another."""
+
+
+class RangeUnsupportedError(SourceError):
+    """The server ignores ranges: it answers with the whole object, which is not read."""
+
+
+class ShortBodyError(SourceError):
+    """The server sent fewer bytes than it said, each time it was asked."""
+
+
+class ServerError(SourceError):
+    """The server failed or could not be reached, each time it was asked."""
+
+
+class SourceTimeoutError(SourceError, TimeoutError):
+    """The server did not answer in time, each time it was asked."""
+
+
 class TruncatedError(SourceError, FormatError):
     """The file ends before the bytes that its own structure points at."""
 

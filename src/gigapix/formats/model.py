@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+
+UNCOMPRESSED: Final = 1
+"""`Encoding.compression` of samples that are stored as they are."""
 
 Range = tuple[int, int]
 """``(offset, length)`` in bytes."""

@@ -1,0 +1,1 @@
+"""An image: opened, planned, read."""

@@ -1,0 +1,145 @@
+"""What ``gigapix info`` says of an image, as data: the keys of ``--json``, which docs/cli.md explains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from gigapix.cli.names import COMPRESSIONS, PHOTOMETRICS, PREDICTORS, named
+from gigapix.cli.opened import ask, file_bytes
+from gigapix.errors import GigapixError, MissingExtraError
+from gigapix.formats.model import LevelSpec
+from gigapix.image.image import Image, Level
+
+T = TypeVar("T")
+
+MOST_SEGMENTS: Final = 1 << 14
+"""Segments whose sizes are looked up: beyond, the tables alone would be more to read than the header (192 kB)."""
+
+
+def describe(image: Image) -> dict[str, Any]:
+    """Everything that the header tells, with only JSON's types, complex and non-finite numbers aside."""
+    header_bytes, requests = image.header_bytes, image.stats.requests
+    problems: list[str] = []
+
+    def attempt(question: Callable[[], T]) -> T | None:
+        """A fault in one figure must not cost the others: this is what one looks at when a file is broken."""
+        try:
+            return question()
+        except GigapixError as error:
+            problems.append(error.message)
+            return None
+
+    contents, encoding = image.spec.contents, image.levels[0].spec.encoding
+    found: dict[str, Any] = {
+        "path": image.path,
+        "size": file_bytes(image),
+        "format": "BigTIFF" if contents.file.header.bigtiff else "TIFF",
+        "byte_order": "little" if contents.file.header.byteorder == "<" else "big",
+        "kind": contents.kind,
+        "layout": _layout(image),
+        "images": attempt(lambda: image.count),
+        "name": image.spec.name or None,
+        "axes": image.axes,
+        "shape": list(image.shape),
+        "width": image.width,
+        "height": image.height,
+        "bands": image.bands,
+        "dtype": str(image.dtype),
+        "bits": list(encoding.bits),
+        "compression": named(COMPRESSIONS, encoding.compression),
+        "predictor": named(PREDICTORS, encoding.predictor),
+        "photometric": named(PHOTOMETRICS, encoding.photometric),
+        "interleave": "band" if encoding.planar else "pixel",
+        "color_interpretation": attempt(lambda: list(image.color_interpretation)),
+        "colormap": attempt(lambda: len(image.colormap) if image.colormap else None),
+        "nodata": attempt(lambda: image.nodata),
+        "mask": image.levels[0].has_mask,
+        **_place(image, attempt),
+        **_stack(image),
+        "levels": [_level(image, level, attempt) for level in image.levels],
+        "header_bytes": header_bytes,
+        "requests": requests,
+    }
+    said = image.metadata.get("problems", ())
+    return {**found, "problems": list(dict.fromkeys([*said, *problems]))}
+
+
+def _layout(image: Image) -> str:
+    ghost = image.spec.contents.file.ghost
+    if ghost is not None and ghost.layout == "IFDS_BEFORE_DATA" and not ghost.incompatible_edition:
+        return "COG"
+    return "tiles" if image.levels[0].tiled else "strips"
+
+
+def _place(image: Image, attempt: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:
+    transform = attempt(lambda: image.transform)
+    place: dict[str, Any] = {
+        "crs": attempt(lambda: _crs(image)),
+        "transform": None,
+        "origin": None,
+        "resolution": None,
+        "bounds": None,
+        "gcps": attempt(lambda: len(image.gcps)) or 0,
+    }
+    if transform is not None and not transform.is_identity:
+        place["transform"] = list(transform)[:6]
+        place["origin"] = [transform.c, transform.f]
+        place["resolution"] = [math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)]
+        place["bounds"] = attempt(lambda: list(image.bounds))
+    return place
+
+
+def _crs(image: Image) -> dict[str, Any] | None:
+    if image.geokeys is None:
+        return None
+    try:
+        name = image.crs.name if image.crs is not None else None
+    except MissingExtraError:
+        name = None
+    return {"epsg": image.epsg, "name": name} if image.epsg is not None or name is not None else None
+
+
+def _stack(image: Image) -> dict[str, Any]:
+    stack = image.spec.stack
+    if stack is None:
+        return {"channels": [], "pixel_size": {}}
+    return {
+        "channels": [{"name": channel.name, "color": channel.color} for channel in stack.channels],
+        "pixel_size": {axis: {"value": value, "unit": unit} for axis, (value, unit) in stack.pixel_size.items()},
+    }
+
+
+def _level(image: Image, level: Level, attempt: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:
+    spec = level.spec
+    return {
+        "width": level.width,
+        "height": level.height,
+        "shape": list(level.shape),
+        "decimation": [round(scale, 4) for scale in level.scale[::-1]],
+        "segment": {"width": spec.segment[2], "height": spec.segment[1], "depth": spec.segment[0]},
+        "tiled": spec.tiled,
+        "planes": spec.planes,
+        "segments": spec.planes * _segments(spec),
+        "segment_bytes": attempt(lambda: _segment_bytes(image, spec)),
+        "mask": level.has_mask,
+        "nbytes": level.nbytes,
+    }
+
+
+def _segments(spec: LevelSpec) -> int:
+    """Of one plane."""
+    grid = math.prod(-(-size // step) for size, step in zip(spec.volume, spec.segment, strict=True))
+    return grid * (spec.samples if spec.planar else 1)
+
+
+def _segment_bytes(image: Image, spec: LevelSpec) -> dict[str, Any] | None:
+    """Sizes as stored, of the first plane's segments; None where there are too many of them to look at each."""
+    count = _segments(spec)
+    if count > MOST_SEGMENTS:
+        return None
+    ranges = ask(image, spec.locate(0, range(count))).ranges
+    sizes = [found[1] for found in ranges if found is not None]
+    stored = {"min": min(sizes), "mean": sum(sizes) / len(sizes), "max": max(sizes)} if sizes else {}
+    return {"min": 0, "mean": 0, "max": 0, **stored, "sparse": count - len(sizes)}

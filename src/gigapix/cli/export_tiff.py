@@ -1,0 +1,121 @@
+"""A window as a tiled TIFF that keeps what the pixels mean: place on Earth, nodata, palette, colours.
+
+Its blocks follow its own tiles and are at least two segments of the source wide and high, so that few segments are
+decoded twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import numpy as np
+
+from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
+from gigapix.errors import UnsupportedError
+from gigapix.formats.tiff.write import DEFLATE, NONE, Tag, TiffFile, directory, encode_tile, header
+from gigapix.image.window import Window
+
+if TYPE_CHECKING:
+    from gigapix.image.image import Image
+
+_TILE_BYTES: Final = 4 << 20
+"""Of one tile, at most: an image of hundreds of bands gets smaller tiles."""
+
+_PLACE_TAGS: Final = (34735, 34736, 34737)
+_ALPHA: Final = (1, 2)
+
+
+def write_tiff(request: Request, file: BinaryIO, advance: Advance) -> None:
+    """Write the request as a TIFF. Raises UnsupportedError where it has more axes than bands, rows and columns."""
+    plan = request.plan
+    if plan.axes != "CYX":
+        further = ", ".join(f"--select {axis}=0" for axis in plan.axes if axis not in "CYX")
+        raise UnsupportedError(f"a .tif holds one plane, and this is {plan.axes}: choose ({further}), or write .npy")
+    target = _target(request)
+    offsets, sizes = (np.zeros(target.grid, np.uint64) for _ in range(2))
+    file.write(header(target))
+    at = file.tell()
+    left, top = plan.window.col_off, plan.window.row_off
+    for block in cut(plan.window, _step(request, target), (left, top)):
+        pixels = request.read(block)
+        for tile in cut(block, (target.tile, target.tile), (left, top)):
+            rows, columns = tile.row_off - block.row_off, tile.col_off - block.col_off
+            part = pixels[:, rows : rows + tile.height, columns : columns + tile.width]
+            data = encode_tile(target, part)
+            place = (tile.row_off - top) // target.tile, (tile.col_off - left) // target.tile
+            offsets[place], sizes[place] = at, len(data)
+            file.write(data)
+            at += len(data)
+        advance(pixels.nbytes)
+    file.write(bytes(at % 2))
+    at += at % 2
+    file.write(directory(target, at, offsets.ravel(), sizes.ravel()))
+    file.seek(0)
+    file.write(header(target, at))
+
+
+def _step(request: Request, target: TiffFile) -> tuple[int, int]:
+    """(columns, rows) of the blocks: whole tiles, at least two segments each way, wider while that fits."""
+    level, tile = request.plan.level, target.tile
+    rows, columns = (-(-2 * size // tile) * tile for size in level.segment[1:])
+    if not level.tiled and level.encoding.compression == NONE:
+        rows = tile
+    row_bytes = rows * target.samples * target.dtype.itemsize
+    return max(columns, BLOCK_BYTES // (row_bytes * tile) * tile), rows
+
+
+def _target(request: Request) -> TiffFile:
+    plan, image = request.plan, request.image
+    samples, dtype = plan.shape[0], plan.level.dtype
+    tile = 512
+    while tile > 16 and tile**2 * samples * dtype.itemsize > _TILE_BYTES:
+        tile //= 2
+    every = image.color_interpretation
+    colors = tuple(every[band] for band in request.bands) if request.bands is not None else every
+    encoding = plan.level.encoding
+    photometric = _photometric(colors, encoding.photometric)
+    tags = _place(image, request.level, plan.window)
+    if photometric == 3:
+        tags[320] = (3, image.tags[320])
+    if image.nodata is not None:
+        tags[42113] = (2, image.tags[42113])
+    alpha = next((extra for extra in encoding.extra_samples if extra in _ALPHA), 2)
+    extra = tuple(alpha if color == "alpha" else 0 for color in colors[3 if photometric == 2 else 1 :])
+    return TiffFile(
+        width=plan.window.width, height=plan.window.height, samples=samples, dtype=dtype, tile=tile,
+        compression=DEFLATE if request.compress == "deflate" else NONE, photometric=photometric, extra_samples=extra,
+        tags=tags,
+    )  # fmt: skip
+
+
+def _photometric(colors: tuple[str, ...], stored: int) -> int:
+    if colors[:3] == ("red", "green", "blue"):
+        return 2
+    if colors == ("palette",):
+        return 3
+    return 0 if stored == 0 else 1
+
+
+def _place(image: Image, level: int, window: Window) -> dict[int, Tag]:
+    """The geo tags of a window (OGC GeoTIFF 1.1, 7.1.2): the GeoKeys as they are, with a transform of its own."""
+    if image.transform.is_identity:
+        return {}
+    from affine import Affine
+
+    transform = image.levels[level].transform * Affine.translation(window.col_off, window.row_off)
+    keys = image.geokeys
+    if keys is not None and keys.raster_type == "point":  # then coordinates are those of the first pixel's centre
+        transform *= Affine.translation(0.5, 0.5)
+    tags: dict[int, Tag] = {}
+    a, b, c, d, e, f = tuple(transform)[:6]
+    if b == d == 0 and a > 0 > e:
+        tags |= {33550: (12, [a, -e, 0]), 33922: (12, [0, 0, 0, c, f, 0])}
+    else:
+        tags[34264] = (12, [a, b, 0, c, d, e, 0, f, 0, 0, 0, 0, 0, 0, 0, 1])
+    types: dict[int, int] = {34735: 3, 34736: 12, 34737: 2}
+    tags |= {number: (types[number], _several(image.tags[number])) for number in _PLACE_TAGS if number in image.tags}
+    return tags
+
+
+def _several(value: Any) -> Any:
+    return value if isinstance(value, str | tuple | np.ndarray) else (value,)

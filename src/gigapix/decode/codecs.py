@@ -1,0 +1,133 @@
+"""Byte codecs: compressed bytes to at most `size` bytes, never more, whatever the stream says.
+
+`size` is what the segment is worth. Streams that go on beyond it are common (a last strip padded to full height, bytes
+of padding behind the stream) and are cut there, as libtiff does; a bomb is such a stream. Streams that end before it
+give what they have: whether that is enough depends on the rows that are wanted, and the caller knows those.
+
+Each codec has a fast way, for streams that are just right, and a second one that is taken where the first complains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigapix import limits
+from gigapix.decode.headers import unpack
+from gigapix.errors import DecodeError
+from gigapix.formats.model import Buffer
+from gigapix.kernels import lzw
+
+PACKBITS_RUN: Final = 128
+"""The longest run or literal that one PackBits header makes."""
+
+MAX_ZSTD_BLOCKS: Final = 1 << 20
+"""Blocks of one zstd frame. A block holds 128 KiB, less where an encoder flushes."""
+
+
+def imagecodec(name: str) -> Any:
+    """A function or error of imagecodecs. The stubs know neither memoryviews nor arrays, which the functions take."""
+    import imagecodecs
+
+    return getattr(imagecodecs, name)
+
+
+def decompress(data: Buffer, compression: int, size: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """The first `size` decompressed bytes, or all of fewer; in `out` where the codec can write there."""
+    if out is None:
+        out = np.empty(size, np.uint8)
+    match compression:
+        case 5:
+            return out[: lzw.decode(data, out.data, lsb=_is_old_lzw(data))]
+        case 8 | 32946 | 50013:
+            return _deflate(data, out)
+        case 34926 | 50000:
+            return _zstd(data, out)
+        case 32773:
+            return _packbits(data, size)
+        case 34925:
+            return _lzma(data, out)
+    raise DecodeError(f"compression {compression} is not one of bytes")
+
+
+def inflate(data: Buffer, size: int) -> NDArray[np.uint8]:
+    """A zlib stream's first `size` bytes."""
+    return _deflate(data, np.empty(size, np.uint8))
+
+
+def _view(written: Any) -> NDArray[np.uint8]:
+    """What the codec wrote of the array that it was given."""
+    return np.asarray(written, np.uint8)
+
+
+def _is_old_lzw(data: Buffer) -> bool:
+    """libtiff's test: the first code is Clear, and LSB first its nine bits begin 0x00, 0x01."""
+    return len(data) >= 2 and data[0] == 0 and bool(data[1] & 1)
+
+
+def _deflate(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    try:
+        return _view(imagecodec("deflate_decode")(data, out=out))
+    except imagecodec("DeflateError") as error:
+        if "INSUFFICIENT_SPACE" not in str(error):
+            raise
+    # libdeflate is all or nothing: a stream longer than the segment goes through the slower decoder that can stop.
+    from isal import isal_zlib
+
+    first = isal_zlib.decompressobj().decompress(data, max_length=max(out.size, 1))
+    return np.frombuffer(first, np.uint8)[: out.size]
+
+
+def _zstd(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    decode = imagecodec("zstd_decode")
+    try:
+        return _view(decode(data, out=out))
+    except imagecodec("ZstdError"):
+        # The codec takes nothing but whole frames into enough room. Here is the frame, and as much room as can do no
+        # harm: pages that are not written to cost nothing.
+        room = np.empty(max(out.size, limits.SEGMENT_TRUST_BYTES), np.uint8)
+        return _view(decode(bytes(data)[: _zstd_frame(data)], out=room))[: out.size]
+
+
+def _zstd_frame(data: Buffer) -> int:
+    """Length of the first frame (RFC 8878, 3.1.1), from the headers of its blocks."""
+    descriptor = unpack("<B", data, 4)[0]
+    single = descriptor >> 5 & 1
+    at = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + (single, 2, 4, 8)[descriptor >> 6]
+    for _ in range(MAX_ZSTD_BLOCKS):
+        low, high = unpack("<HB", data, at)
+        block = low | high << 16
+        at += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
+        if block & 1:
+            return at + (4 if descriptor & 4 else 0)
+    raise DecodeError("a zstd frame of too many blocks")
+
+
+def _packbits(data: Buffer, size: int) -> NDArray[np.uint8]:
+    decode = imagecodec("packbits_decode")
+    room = np.empty(size + PACKBITS_RUN, np.uint8)
+    try:
+        return _view(decode(data, out=room))[:size]
+    except imagecodec("PackbitsError") as error:
+        # The codec stops before the first run that does not fit: by then, all that is wanted is there.
+        if "OUTPUT_TOO_SMALL" in str(error):
+            return room[:size]
+    # The data end within a run. What was written before is what does not depend on what was there before.
+    again = ~room
+    with contextlib.suppress(imagecodec("PackbitsError")):
+        decode(data, out=again)
+    differs = room != again
+    return room[: int(differs.argmax()) if differs.any() else size][:size]
+
+
+def _lzma(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    try:
+        return _view(imagecodec("lzma_decode")(data, out=out))
+    except imagecodec("LzmaError"):
+        import lzma
+
+        first = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data, max_length=max(out.size, 1))
+        return np.frombuffer(first, np.uint8)[: out.size]

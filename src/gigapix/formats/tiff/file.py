@@ -1,0 +1,142 @@
+"""A TIFF as a file: its header, and its chain of IFDs as far as it was walked.
+
+The chain is walked no further than a question needs: the first image of a file with half a million pages costs one IFD.
+What is kept of a page is its `Page`, a few numbers; whole IFDs are kept for the latest pages only. A chain that turns
+back on itself, points outside the file or at garbage ends there: the pages before it stay readable, and `problems` says
+what is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from gigapix import limits
+from gigapix.errors import FormatError, GigapixError
+from gigapix.formats.model import OldJpeg, Steps
+from gigapix.formats.tiff.ghost import GHOST_BYTES, Ghost, parse_ghost
+from gigapix.formats.tiff.header import HEADER_BYTES, Header, parse_header
+from gigapix.formats.tiff.ifd import Ifd, read_ifd
+from gigapix.formats.tiff.tags import STRUCTURE
+
+KEPT_IFDS: Final = 64
+"""Parsed IFDs that are kept. One costs some 10 kB; a pyramid has under 20."""
+
+REDUCED: Final = 1
+MASK: Final = 4
+
+
+class Page(NamedTuple):
+    """What must be known of an IFD to tell whether it is an image of its own: values that stand in its entries."""
+
+    offset: int
+    subfile: int
+    """NewSubfileType: bit 0 a reduced-resolution image, bit 2 a transparency mask."""
+    width: int
+    height: int
+    samples: int
+    tiled: bool
+    has_subifds: bool
+
+
+class Tiff:
+    """The state of one file. Made by `open_tiff`; its methods are `Steps`."""
+
+    def __init__(self, header: Header, ghost: Ghost | None) -> None:
+        self.header = header
+        self.ghost = ghost
+        self.problems: list[str] = []
+        self._pages: list[Page] = []
+        self._seen: set[int] = set()
+        self._next = header.first_ifd
+        self._ifds: dict[int, Ifd] = {}
+
+    @property
+    def walked(self) -> int:
+        """Pages of the chain that are known by now."""
+        return len(self._pages)
+
+    def page(self, index: int) -> Steps[Page | None]:
+        """Page `index` of the chain, None behind its end."""
+        while len(self._pages) <= index and self._next:
+            yield from self._walk()
+        return self._pages[index] if index < len(self._pages) else None
+
+    def _walk(self) -> Steps[None]:
+        offset, place = self._next, len(self._pages)
+        try:
+            if offset in self._seen:
+                raise FormatError("the chain of IFDs turns back on itself", offset=offset)
+            if place >= limits.MAX_IFDS:
+                raise FormatError(f"more than {limits.MAX_IFDS} IFDs", offset=offset)
+            ifd = yield from read_ifd(self.header, offset)
+        except GigapixError as error:
+            if place == 0:
+                raise
+            self.problems.append(f"the chain of IFDs ends after {place}: {error.message}")
+            self._next = 0
+            return
+        if len(self._pages) == place and self._next == offset:  # else another thread has walked this step meanwhile
+            self._seen.add(offset)
+            self._keep(ifd)
+            self._next = ifd.next
+            self._pages.append(page_of(ifd))
+
+    def ifd_at(self, offset: int) -> Steps[Ifd]:
+        """The IFD at an offset with its `tags.STRUCTURE` loaded."""
+        ifd = self._ifds.get(offset)
+        if ifd is None:
+            ifd = yield from read_ifd(self.header, offset)
+            self._keep(ifd)
+        yield from ifd.load(STRUCTURE)
+        return ifd
+
+    def _keep(self, ifd: Ifd) -> None:
+        while len(self._ifds) >= KEPT_IFDS:
+            self._ifds.pop(next(iter(self._ifds)), None)
+        self._ifds[ifd.offset] = ifd
+
+
+def open_tiff() -> Steps[Tiff]:
+    """Read the header, and GDAL's ghost area behind it. Raises FormatError where this is no TIFF or has no image."""
+    (data,) = yield [(0, HEADER_BYTES + GHOST_BYTES)]
+    header = parse_header(data)
+    if header.first_ifd == 0:
+        raise FormatError("a TIFF without an image", offset=4)
+    return Tiff(header, parse_ghost(bytes(data[16 if header.bigtiff else 8 :])))
+
+
+def page_of(ifd: Ifd) -> Page:
+    """The page of an IFD, from inline values alone; a value that is not inline or no number counts as missing."""
+
+    def inline(code: int, default: int) -> int:
+        value = ifd.values.get(code, default)
+        return value if isinstance(value, int) else default
+
+    # The retired SubfileType says 2 for a reduced image (TIFF 6.0 page 40).
+    old = {2: REDUCED}.get(inline(255, 0), 0)
+    return Page(
+        offset=ifd.offset, subfile=inline(254, old) or old, width=inline(256, 0), height=inline(257, 0),
+        samples=inline(277, 1), tiled=322 in ifd.entries, has_subifds=330 in ifd.entries,
+    )  # fmt: skip
+
+
+def load_old_jpeg(ifd: Ifd) -> Steps[OldJpeg]:
+    """Fetch what an old-style JPEG keeps outside its strips: whole tables at offsets of their own (TIFF 6.0 section 22)."""
+    stream, length = ifd.integer(513, 0), ifd.integer(514, 0)
+    # 64 bytes of a quantization table; 16 counts and up to 256 values of a Huffman table.
+    spans = [(519, 64), (520, 16 + 256), (521, 16 + 256)]
+    ranges = [(offset, size) for code, size in spans for offset in ifd.integers(code)[:4]]
+    if stream:
+        ranges.append((stream, min(length or limits.SEGMENT_TRUST_BYTES, limits.SEGMENT_TRUST_BYTES)))
+    buffers = [bytes(data) for data in (yield ranges)] if ranges else []
+    tables = []
+    for code, _ in spans:
+        several = len(ifd.integers(code)[:4])
+        tables.append(tuple(buffers[:several]))
+        buffers = buffers[several:]
+    quantization, dc, ac = tables
+    return OldJpeg(
+        interchange=buffers[0] if stream else b"", quantization=quantization,
+        dc_tables=tuple(t[: 16 + sum(t[:16])] for t in dc), ac_tables=tuple(t[: 16 + sum(t[:16])] for t in ac),
+        restart_interval=ifd.integer(515, 0), process=ifd.integer(512, 1),
+    )  # fmt: skip

@@ -1,0 +1,324 @@
+"""What GDAL keeps in a TIFF beyond the standard: metadata, nodata, the meaning of bands, and the layout of a COG.
+
+GDAL_METADATA (tag 42112) is XML, GDAL_NODATA (42113) a number as text, and the ghost area a few lines of text between the
+header and the first IFD, which promise where a COG's blocks lie. None of it is needed for the pixels, so nothing here
+raises: what is damaged is left out, and told in `problems` where there is such a field.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from xml.parsers import expat
+
+import numpy as np
+
+from gigapix import limits
+
+Items = Mapping[str, Mapping[str, str]]
+"""By domain (the default one is ""), then by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandMetadata:
+    """Of one band. A stored value means ``value * scale + offset``, in `unit`."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str | None = None
+    description: str | None = None
+    colorinterp: str | None = None
+    """rasterio's name (``gray``, ``red``, ``nir`` ...), ``undefined`` where GDAL's is unknown, None where there is none."""
+    items: Items = field(default_factory=dict)
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """What GDAL stored of minimum, maximum, mean, stddev and valid_percent: a hint, often of a sample of the pixels."""
+        prefix = "STATISTICS_"
+        stored = {name.removeprefix(prefix).lower(): text for name, text in self.items.get("", {}).items()}
+        return {name: number_of(stored[name]) for name in _STATISTICS if name in stored}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GdalMetadata:
+    """All of GDAL_METADATA."""
+
+    items: Items = field(default_factory=dict)
+    """Of the image as a whole."""
+    bands: Mapping[int, BandMetadata] = field(default_factory=dict)
+    """By sample, counted from 0; only those that have any."""
+    problems: tuple[str, ...] = ()
+
+    def band(self, sample: int) -> BandMetadata:
+        """That of one sample, counted from 0: the defaults where nothing is stored."""
+        return self.bands.get(sample, BandMetadata())
+
+
+_STATISTICS: Final = ("minimum", "maximum", "mean", "stddev", "valid_percent")
+
+_ROLES: Final = frozenset({"scale", "offset", "unittype", "description", "colorinterp"})
+
+
+def metadata_of(xml: str) -> GdalMetadata:
+    """Read tag 42112. Of XML that breaks off or is not well-formed, what stands before the fault counts."""
+    elements, problems = _elements(xml)
+    items: dict[str, dict[str, str]] = {}
+    band_items: dict[int, dict[str, dict[str, str]]] = {}
+    roles: dict[int, dict[str, str]] = {}
+    for attributes, value in elements:
+        name, domain = attributes.get("name", ""), attributes.get("domain", "")
+        sample = _integer(attributes.get("sample", "-1"))
+        role = attributes.get("role", "").lower()
+        if not name or not value or not -1 <= sample < limits.MAX_SAMPLES:
+            continue
+        if sample >= 0 and role in _ROLES:
+            roles.setdefault(sample, {})[role] = value
+            continue
+        owner = items if sample == -1 else band_items.setdefault(sample, {})
+        # A domain "xml:..." is one document and has no items: it goes by the name of the domain, as in rasterio.
+        owner.setdefault(domain, {})[domain if domain.lower().startswith("xml:") else name] = value
+    bands = {
+        sample: _band(roles.get(sample, {}), band_items.get(sample, {})) for sample in sorted({*roles, *band_items})
+    }
+    return GdalMetadata(items=items, bands=bands, problems=problems)
+
+
+def _band(roles: Mapping[str, str], items: Items) -> BandMetadata:
+    interpretation = roles.get("colorinterp")
+    return BandMetadata(
+        scale=number_of(roles.get("scale", "1")),
+        offset=number_of(roles.get("offset", "0")),
+        unit=roles.get("unittype"),
+        description=roles.get("description"),
+        colorinterp=None if interpretation is None else _INTERPRETATIONS.get(interpretation.lower(), "undefined"),
+        items=items,
+    )
+
+
+class _RefusedError(Exception):
+    """Raised out of expat's callbacks, to stop it."""
+
+
+def _elements(xml: str) -> tuple[list[tuple[dict[str, str], str]], tuple[str, ...]]:
+    """Attributes (names in lower case) and text of the <Item> elements right below <GDALMetadata>, and what went wrong.
+
+    A document type is refused, so there are no entities but XML's own five.
+    """
+    if len(xml) > limits.MAX_XML_BYTES:
+        return [], (f"GDAL_METADATA is {len(xml)} characters of XML, more than are read",)
+    found: list[tuple[dict[str, str], str]] = []
+    path: list[str] = []
+    attributes: dict[str, str] = {}
+    texts: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise _RefusedError("it declares a document type")
+
+    def start(name: str, given: dict[str, str]) -> None:
+        nonlocal attributes
+        if len(path) == _MAX_DEPTH:
+            raise _RefusedError(f"it nests deeper than {_MAX_DEPTH} elements")
+        path.append(name.lower())
+        attributes = {key.lower(): value for key, value in given.items()}
+        texts.clear()
+
+    def end(_: str) -> None:
+        if path == ["gdalmetadata", "item"]:
+            found.append((attributes, _unescape("".join(texts))))
+        path.pop()
+        texts.clear()
+
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    parser.CharacterDataHandler = texts.append
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(xml.strip("\0 \t\r\n").encode("utf-8", "replace"), True)
+    except (expat.ExpatError, _RefusedError) as error:
+        return found, (f"GDAL_METADATA is not sound XML: {error}",)
+    return found, ()
+
+
+_MAX_DEPTH: Final = 64
+
+
+def _unescape(text: str) -> str:
+    """GDAL escapes a value before it writes it into XML, which escapes it again."""
+    names = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+
+    def character(match: re.Match[str]) -> str:
+        name = match[1]
+        if not name.startswith("#"):
+            return names[name]
+        code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+        return chr(code) if code <= 0x10FFFF else match[0]
+
+    return re.sub(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);", character, text)
+
+
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SPECIAL: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_MICROSOFT: Final = (("1.#inf", math.inf), ("-1.#inf", -math.inf), ("1.#qnan", math.nan), ("1.#snan", math.nan))
+_MICROSOFT_NAN: Final = ("-1.#ind", "-1.#qnan")
+
+
+def number_of(text: str) -> float:
+    """The number that a text begins with, 0 where it begins with none: C's strtod, which takes a comma for a point too.
+
+    As infinite and not-a-number are taken ``inf``, ``nan`` and what Microsoft's C library prints (``-1.#IND``).
+    """
+    text = text.strip(" \t\r\n\0").lower()
+    if text in _SPECIAL:
+        return _SPECIAL[text]
+    for prefix, value in (*_MICROSOFT, *((name, math.nan) for name in _MICROSOFT_NAN)):
+        if text.startswith(prefix):
+            return value
+    match = _NUMBER.match(text)
+    return float(match[0].replace(",", ".")) if match else 0.0
+
+
+def _integer(text: str) -> int:
+    """The integer that a text begins with, 0 where it begins with none: C's strtol, of at most 20 digits."""
+    match = re.match(r"[ \t\r\n]*([+-]?[0-9]{1,20})", text, re.ASCII)
+    return int(match[1]) if match else 0
+
+
+def nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
+    """The value of GDAL_NODATA in an image of that type, or None where there is none that a pixel could have.
+
+    An int for 64-bit integers, which floats can't hold, a float for all others, as rasterio has it; of a complex type, the
+    real part. 32-bit floats get the nearest value that they can hold.
+    """
+    if not text.strip("\0"):
+        return None
+    if dtype.kind in "iu" and dtype.itemsize == 8:
+        whole, info = _integer(text), np.iinfo(dtype)
+        return whole if int(info.min) <= whole <= int(info.max) else None
+    value = number_of(text)
+    if dtype.kind in "iu":
+        return value if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max else None
+    if dtype == np.float32:
+        with np.errstate(over="ignore"):
+            return float(np.float32(value))
+    # rasterio knows 16-bit floats as 32-bit ones.
+    info = np.finfo(np.float32 if dtype.itemsize < 4 or dtype == np.complex64 else np.float64)
+    return value if not math.isfinite(value) or info.min <= value <= info.max else None
+
+
+_INTERPRETATIONS: Final = {
+    name.lower(): name
+    for name in (
+        "gray palette red green blue alpha hue saturation lightness cyan magenta yellow black pan coastal rededge nir "
+        "swir mwir lwir tir sar_ka sar_k sar_ku sar_x sar_c sar_s sar_l sar_p"
+    ).split()
+} | {"ycbcr_y": "Y", "ycbcr_cb": "Cb", "ycbcr_cr": "Cr", "otherir": "other_ir"}
+"""GDAL's names of what a band shows, in lower case, to rasterio's."""
+
+
+def color_interpretation(
+    photometric: int,
+    samples: int,
+    extra_samples: Sequence[int],
+    overrides: Mapping[int, str] | None = None,
+    *,
+    compression: int = 1,
+    bits: int = 8,
+    colormap: bool = False,
+) -> tuple[str, ...]:
+    """What each sample shows, in rasterio's names: by `overrides` (GDAL_METADATA, by sample), else by the TIFF tags.
+
+    `colormap` tells whether the image has the tag ColorMap. JPEG's YCbCr is red, green and blue, as it is decoded. Up to 16
+    bits, min-is-white counts as a palette of greys, as in GDAL.
+    """
+    names = ["undefined"] * samples
+    known = {1: ("gray",), 2: ("red", "green", "blue"), 3: ("palette",), 5: ("cyan", "magenta", "yellow", "black")}
+    known[6] = ("red", "green", "blue") if compression in (6, 7) else ("Y", "Cb", "Cr")
+    base = known.get(photometric, ())[:samples]
+    names[: len(base)] = base
+    for sample, kind in enumerate(extra_samples, samples - len(extra_samples)):
+        if sample >= len(base) and kind in (1, 2):
+            names[sample] = "alpha"
+    if bits <= 16 and (colormap or photometric == 0) or (bits == 1 and samples == 1):
+        names[0] = "palette"
+    elif photometric == 3:
+        names[0] = "undefined"
+    for sample, name in (overrides or {}).items():
+        if sample < samples:
+            names[sample] = name
+    return tuple(names)
+
+
+def colormap_of(
+    table: Sequence[int], bits: int, *, photometric: int = 3, samples: int = 1, nodata: float | None = None
+) -> dict[int, tuple[int, int, int, int]]:
+    """Red, green, blue and alpha (0 to 255) of each value, as ``rasterio.DatasetReader.colormap(1)``; empty if there is none.
+
+    `table` is the tag ColorMap: all reds, then all greens, then all blues, of 16 bits. Some writers fill it with 8 bits, which
+    is found out by there being no larger value. Without the tag, min-is-white and one-bit images have the map of greys that
+    they stand for. The value of `nodata` is transparent.
+    """
+    size = 1 << bits
+    if bits > 16:
+        return {}
+    if len(table) != 3 * size:
+        if photometric != 0 and not (bits == 1 and samples == 1):
+            return {}
+        ramp = [255 * value // (size - 1) for value in range(size)]
+        if photometric == 0:
+            ramp.reverse()
+        return {value: (grey, grey, grey, 255) for value, grey in enumerate(ramp)}
+    unit = 257 if max(table) > 255 else 1
+    transparent = int(nodata) if nodata is not None and math.isfinite(nodata) else -1
+    rows = zip(table[:size], table[size : 2 * size], table[2 * size :], strict=True)
+    return {
+        value: (red // unit, green // unit, blue // unit, 0 if value == transparent else 255)
+        for value, (red, green, blue) in enumerate(rows)
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GhostArea:
+    """What a file written by GDAL's COG driver promises of its layout (GDAL's "COG" driver page, "Header ghost area")."""
+
+    layout: str = ""
+    """``IFDS_BEFORE_DATA`` in a COG."""
+    block_order: str = ""
+    """``ROW_MAJOR``: the blocks of a level follow each other as they lie in the image."""
+    block_leader: str = ""
+    """``SIZE_AS_UINT4``: the four bytes before a block hold its size, little-endian."""
+    block_trailer: str = ""
+    """``LAST_4_BYTES_REPEATED``: the four bytes behind a block repeat its last four, unless something was written over it."""
+    known_incompatible_edition: bool = False
+    """True where a later edit broke these promises: then none of them holds."""
+    mask_interleaved: bool = False
+    """True where each block of the mask follows that of the image."""
+    size: int = 0
+    """Bytes of the area, from the end of the TIFF header on."""
+
+
+def ghost_area_of(data: bytes | bytearray | memoryview) -> GhostArea | None:
+    """The ghost area in the bytes that follow the TIFF header (16 bytes in BigTIFF, 8 otherwise), or None.
+
+    It takes under 300 bytes; of one that is cut off, the whole lines count.
+    """
+    first, newline, rest = bytes(data[:1024]).decode("latin-1").partition("\n")
+    match = re.fullmatch(r"GDAL_STRUCTURAL_METADATA_SIZE=([0-9]{6}) bytes", first, re.ASCII)
+    if match is None or not newline:
+        return None
+    length = int(match[1])
+    lines = (line.partition("=") for line in rest[:length].split("\n")[:-1])
+    values = {name.strip(): value.strip() for name, _, value in lines}
+    return GhostArea(
+        layout=values.get("LAYOUT", ""),
+        block_order=values.get("BLOCK_ORDER", ""),
+        block_leader=values.get("BLOCK_LEADER", ""),
+        block_trailer=values.get("BLOCK_TRAILER", ""),
+        known_incompatible_edition=values.get("KNOWN_INCOMPATIBLE_EDITION", "NO") != "NO",
+        mask_interleaved=values.get("MASK_INTERLEAVED_WITH_IMAGERY", "NO") == "YES",
+        size=len(first) + 1 + length,
+    )

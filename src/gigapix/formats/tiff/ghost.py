@@ -1,0 +1,52 @@
+"""GDAL's ghost area: what a COG says of its own order, in plain text between the header and the first IFD.
+
+``GDAL_STRUCTURAL_METADATA_SIZE=000140 bytes`` and then ``KEY=VALUE`` lines (GDAL's COG driver, "header ghost area").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+GHOST_BYTES: Final = 43 + 512
+"""The first line, and more than its keys have ever taken (140 to 270 bytes)."""
+
+_SIZE: Final = re.compile(rb"GDAL_STRUCTURAL_METADATA_SIZE=(\d{6}) bytes\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ghost:
+    """The keys of the ghost area; a missing one is False or ""."""
+
+    layout: str = ""
+    """``IFDS_BEFORE_DATA`` in a COG."""
+    block_order: str = ""
+    """``ROW_MAJOR``: segments lie in the order of their index."""
+    block_leader: str = ""
+    """``SIZE_AS_UINT4``: the four bytes before a segment are its size, little-endian in any file."""
+    block_trailer: str = ""
+    """``LAST_4_BYTES_REPEATED``: so that a torn write shows."""
+    mask_interleaved: bool = False
+    """The mask's segment lies directly behind the image's."""
+    incompatible_edition: bool = False
+    """A writer that knew nothing of this has changed the file: nothing above holds any more."""
+
+    @property
+    def has_leaders(self) -> bool:
+        return self.block_leader == "SIZE_AS_UINT4" and not self.incompatible_edition
+
+
+def parse_ghost(data: bytes) -> Ghost | None:
+    """The ghost area in the bytes behind the header; None where there is none."""
+    found = _SIZE.match(data)
+    if found is None:
+        return None
+    text = data[found.end() : found.end() + int(found[1])].decode("ascii", "replace")
+    keys = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return Ghost(
+        layout=keys.get("LAYOUT", ""), block_order=keys.get("BLOCK_ORDER", ""),
+        block_leader=keys.get("BLOCK_LEADER", ""), block_trailer=keys.get("BLOCK_TRAILER", ""),
+        mask_interleaved=keys.get("MASK_INTERLEAVED_WITH_IMAGERY") == "YES",
+        incompatible_edition=keys.get("KNOWN_INCOMPATIBLE_EDITION", "NO").strip() == "YES",
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""The tags of one IFD as a grid of segments and an encoding (TIFF 6.0 sections 8, 13, 14, 15, 19, 21, 22; TTN2).
+
+This is where defaults are filled in and where figures that can't be are refused. It is a pure function of loaded tags.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from gigapix import limits
+from gigapix.errors import FormatError, LimitError, UnsupportedError
+from gigapix.formats.model import Encoding, OldJpeg
+from gigapix.formats.tiff.ifd import Ifd
+
+YCBCR: Final = 6
+OLD_JPEG: Final = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the samples of one IFD are cut and stored."""
+
+    volume: tuple[int, int, int]
+    """(depth, height, width) in pixels."""
+    segment: tuple[int, int, int]
+    grid: tuple[int, int, int]
+    """Segments along (depth, height, width)."""
+    samples: int
+    planar: bool
+    tiled: bool
+    encoding: Encoding
+    offsets_tag: int
+    counts_tag: int
+
+    @property
+    def segments(self) -> int:
+        """Segments in all: those of every sample's grid where planar."""
+        return math.prod(self.grid) * (self.samples if self.planar else 1)
+
+
+def layout_of(ifd: Ifd, old_jpeg: OldJpeg | None = None) -> Layout:
+    """The layout of an IFD whose `tags.STRUCTURE` is loaded. Raises FormatError, LimitError or UnsupportedError."""
+    volume = (ifd.integer(32997, 1), ifd.integer(257, 0), ifd.integer(256, 0))
+    if min(volume) < 1:
+        raise FormatError(f"an image of {volume[2]} x {volume[1]} x {volume[0]} pixels", offset=ifd.offset)
+    if max(volume) > limits.MAX_DIMENSION:
+        raise LimitError(f"an image of {volume[2]} x {volume[1]} pixels", offset=ifd.offset)
+    compression = ifd.integer(259, 1)
+    samples = _samples(ifd, compression)
+    planar = ifd.integer(284, 1) == 2 and samples > 1
+    tiled = 322 in ifd.entries
+    segment = _tile(ifd) if tiled else _strip(ifd, volume)
+    grid = tuple(-(-size // step) for size, step in zip(volume, segment, strict=True))
+    if math.prod(grid) * samples > limits.MAX_TABLE_ENTRIES:
+        raise LimitError(f"an image of {math.prod(grid)} segments", offset=ifd.offset)
+    offsets = next((tag for tag in (324, 273, 513) if tag in ifd.entries), 0)
+    counts = next((tag for tag in (325, 279, 514) if tag in ifd.entries), 0)
+    if not offsets:
+        raise FormatError("there are neither TileOffsets nor StripOffsets", offset=ifd.offset)
+    return Layout(
+        volume=volume, segment=segment, grid=(grid[0], grid[1], grid[2]), samples=samples, planar=planar, tiled=tiled,
+        encoding=_encoding(ifd, compression, samples, planar, old_jpeg), offsets_tag=offsets, counts_tag=counts,
+    )  # fmt: skip
+
+
+def _samples(ifd: Ifd, compression: int) -> int:
+    photometric = ifd.integer(262, -1)
+    # Old JPEG files leave SamplesPerPixel out and mean three (libtiff's tif_dirread.c does the same).
+    default = 3 if compression == OLD_JPEG and photometric in (-1, 2, YCBCR) else 1
+    samples = ifd.integer(277, default)
+    if not 1 <= samples <= limits.MAX_SAMPLES:
+        raise FormatError(f"{samples} samples per pixel", offset=ifd.offset)
+    return samples
+
+
+def _tile(ifd: Ifd) -> tuple[int, int, int]:
+    tile = (ifd.integer(32998, 1), ifd.integer(323, 0), ifd.integer(322, 0))
+    if min(tile) < 1:
+        raise FormatError(f"tiles of {tile[2]} x {tile[1]} x {tile[0]} pixels", offset=ifd.offset)
+    if max(tile) > limits.MAX_DIMENSION:
+        raise LimitError(f"tiles of {tile[2]} x {tile[1]} pixels", offset=ifd.offset)
+    return tile
+
+
+def _strip(ifd: Ifd, volume: tuple[int, int, int]) -> tuple[int, int, int]:
+    _, height, width = volume
+    entry = ifd.entries.get(278)
+    # Several values of RowsPerStrip have no meaning; such files hold one strip (tifffile reads them so).
+    rows = height if entry is None or entry.count > 1 else ifd.integer(278, height)
+    if rows < 1:
+        raise FormatError(f"RowsPerStrip is {rows}", offset=ifd.offset)
+    return 1, min(rows, height), width
+
+
+def _encoding(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: OldJpeg | None) -> Encoding:
+    photometric = ifd.integer(262, 0 if compression in (2, 3, 4) else 1)
+    if compression == OLD_JPEG and photometric in (1, 2) and (262 not in ifd.entries or photometric == 2):
+        photometric = YCBCR
+    bits = _bits(ifd, compression, samples)
+    formats = ifd.integers(339)[:samples] or (1,)
+    if len(set(formats)) > 1:
+        raise UnsupportedError(f"samples of different formats {formats}", offset=ifd.offset)
+    interleaved = 1 if planar else samples
+    if planar and len(set(bits)) > 1:
+        raise UnsupportedError(f"planes of different bit depths {bits}", offset=ifd.offset)
+    dtype = dtype_of(formats[0], bits)
+    subsampling = (ifd.integers(530) or (2, 2)) if photometric == YCBCR else (1, 1)
+    tables = ifd.get(347)
+    return Encoding(
+        compression=compression, dtype=dtype, samples=interleaved, bits=bits[:interleaved], sample_format=formats[0],
+        byteorder=ifd.header.byteorder, predictor=ifd.integer(317, 1), fill_order=ifd.integer(266, 1),
+        photometric=photometric, planar=planar, extra_samples=ifd.integers(338),
+        subsampling=(subsampling[0], subsampling[-1]), jpeg_tables=tables if isinstance(tables, bytes) else b"",
+        old_jpeg=old_jpeg, t4_options=ifd.integer(292, 0), t6_options=ifd.integer(293, 0),
+        lerc_parameters=ifd.integers(50674), nodata=_nodata(ifd, dtype),
+    )  # fmt: skip
+
+
+def _bits(ifd: Ifd, compression: int, samples: int) -> tuple[int, ...]:
+    bits = ifd.integers(258) or (8 if compression == OLD_JPEG else 1,)
+    bits = bits[:samples]
+    if len(set(bits)) == 1:
+        bits = bits[:1] * samples
+    if len(bits) != samples:
+        raise FormatError(f"BitsPerSample gives {len(bits)} of {samples} samples", offset=ifd.offset)
+    if min(bits) < 1:
+        raise FormatError(f"samples of {min(bits)} bits", offset=ifd.offset)
+    return bits
+
+
+def dtype_of(sample_format: int, bits: tuple[int, ...]) -> np.dtype[Any]:
+    """The numpy type that holds a sample: SampleFormat 1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex.
+
+    Packed integers take the next larger unsigned type. Raises UnsupportedError where no type holds them.
+    """
+    most = max(bits)
+    if sample_format in (1, 4) and most <= 64:
+        return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if most <= 8 * size)}")
+    named = {
+        (2, 8): "i1", (2, 16): "i2", (2, 32): "i4", (2, 64): "i8",
+        (3, 16): "f2", (3, 24): "f4", (3, 32): "f4", (3, 64): "f8",
+        (5, 16): "c8", (5, 32): "c8", (5, 64): "c16", (6, 64): "c8", (6, 128): "c16",
+    }.get((sample_format, most))  # fmt: skip
+    if named is None or len(set(bits)) > 1:
+        raise UnsupportedError(f"samples of {bits if len(set(bits)) > 1 else most} bits with SampleFormat {sample_format}")
+    return np.dtype(named)
+
+
+def _nodata(ifd: Ifd, dtype: np.dtype[Any]) -> float | int | None:
+    """What fills a sparse segment: GDAL_NODATA where the type can hold it (GDAL does the same)."""
+    from gigapix.formats.tiff.gdal import nodata_of
+
+    value = nodata_of(ifd.text(42113), dtype) if 42113 in ifd.values else None
+    if value is None or isinstance(value, complex):
+        return None
+    if dtype.kind in "ui":
+        info = np.iinfo(dtype)
+        return int(value) if value == value and info.min <= value <= info.max and value == int(value) else None
+    return value

@@ -1,0 +1,151 @@
+"""A small writer of tiled TIFF, sans-I/O: what the command line needs to write a window, and no more.
+
+The file is written in one go and in the order of its bytes: header, tiles, directory. The sizes of compressed tiles are
+known only when they are written, so the directory stands at the end, and the header, written twice, first says that
+there is none and finally where it is: a write that stops half way leaves a file that no reader takes for whole.
+
+Always little-endian, chunky, SamplesPerPixel samples of one type; classic TIFF where the file surely stays below 4 GiB,
+BigTIFF where not.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigapix.errors import UnsupportedError
+from gigapix.formats.tiff.values import TYPES
+
+NONE: Final = 1
+DEFLATE: Final = 8
+
+_SLACK: Final = 1 << 20
+"""For directory and tables beside the tiles, when classic TIFF is chosen."""
+
+Numbers = Sequence[int] | NDArray[np.unsignedinteger[Any]]
+Tag = tuple[int, Any]
+"""(field type, value): a str, bytes, or a sequence of numbers; a rational is two numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffFile:
+    """What is to be written."""
+
+    width: int
+    height: int
+    samples: int
+    dtype: np.dtype[Any]
+    tile: int = 512
+    """Width and height of a tile; TIFF 6.0 section 15 asks for a multiple of 16."""
+    compression: int = DEFLATE
+    """NONE or DEFLATE; deflate goes with predictor 2 where the samples are integers."""
+    photometric: int = 1
+    extra_samples: tuple[int, ...] = ()
+    tags: Mapping[int, Tag] = field(default_factory=dict)
+    """Further tags by number."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of tiles."""
+        return -(-self.height // self.tile), -(-self.width // self.tile)
+
+    @property
+    def predictor(self) -> int:
+        """2 (differences along a row) where that pays, else 1."""
+        return 2 if self.compression == DEFLATE and self.dtype.kind in "iu" else 1
+
+    @property
+    def bigtiff(self) -> bool:
+        """Whether the file could outgrow classic TIFF's 32-bit offsets: deflate at its worst, with the tables."""
+        tile_bytes = self.tile**2 * self.samples * self.dtype.itemsize
+        worst = tile_bytes + tile_bytes // 1000 + 64
+        return math.prod(self.grid) * (worst + 8) + _SLACK >= 1 << 32
+
+
+def header(file: TiffFile, directory: int = 0) -> bytes:
+    """The first bytes of the file, pointing at its directory (0: there is none yet)."""
+    return (
+        struct.pack("<2sHHHQ", b"II", 43, 8, 0, directory)
+        if file.bigtiff
+        else struct.pack("<2sHI", b"II", 42, directory)
+    )
+
+
+def encode_tile(file: TiffFile, pixels: NDArray[Any]) -> bytes:
+    """The bytes of one tile.
+
+    `pixels` is ``(samples, height, width)``, smaller than a tile at the right and bottom edge; there the last column
+    and row are repeated, which compresses best."""
+    padding = [(0, 0), (0, file.tile - pixels.shape[1]), (0, file.tile - pixels.shape[2])]
+    chunky = np.ascontiguousarray(np.moveaxis(np.pad(pixels, padding, mode="edge"), 0, -1), _little(file.dtype))
+    if file.predictor == 2:
+        unsigned = chunky.view(f"<u{file.dtype.itemsize}")
+        unsigned[:, 1:] -= unsigned[:, :-1].copy()
+    if file.compression == NONE:
+        return chunky.tobytes()
+    from imagecodecs import zlib_encode
+
+    return bytes(zlib_encode(chunky.tobytes(), level=6))
+
+
+def directory(file: TiffFile, offset: int, tile_offsets: Numbers, tile_bytes: Numbers) -> bytes:
+    """The IFD and its values as they stand from `offset` (an even one) on."""
+    tags = {**_structure(file), 324: (_offset_type(file), tile_offsets), 325: (4, tile_bytes), **file.tags}
+    entry_format, inline = ("<HHQ", 8) if file.bigtiff else ("<HHI", 4)
+    count = struct.pack("<Q" if file.bigtiff else "<H", len(tags))
+    pointer = "<Q" if file.bigtiff else "<I"
+    place = offset + len(count) + len(tags) * (struct.calcsize(entry_format) + inline) + inline
+    entries, values = bytearray(count), bytearray()
+    for number, (kind, value) in sorted(tags.items()):
+        data = _value_bytes(kind, value)
+        entries += struct.pack(entry_format, number, kind, len(data) // TYPES[kind][2])
+        if len(data) <= inline:
+            entries += data.ljust(inline, b"\0")
+        else:
+            entries += struct.pack(pointer, place + len(values))
+            values += data + bytes(len(data) % 2)  # values begin on even offsets
+    return bytes(entries + bytes(inline) + values)
+
+
+def _structure(file: TiffFile) -> dict[int, Tag]:
+    formats = {"u": 1, "b": 1, "i": 2, "f": 3, "c": 6}
+    if file.dtype.kind not in formats:
+        raise UnsupportedError(f"samples of the type {file.dtype} can't be written to a TIFF")
+    tags: dict[int, Tag] = {
+        256: (4, [file.width]),
+        257: (4, [file.height]),
+        258: (3, [8 * file.dtype.itemsize] * file.samples),
+        259: (3, [file.compression]),
+        262: (3, [file.photometric]),
+        277: (3, [file.samples]),
+        284: (3, [1]),
+        317: (3, [file.predictor]),
+        322: (3, [file.tile]),
+        323: (3, [file.tile]),
+        339: (3, [formats[file.dtype.kind]] * file.samples),
+    }
+    if file.extra_samples:
+        tags[338] = (3, file.extra_samples)
+    return tags
+
+
+def _value_bytes(kind: int, value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode() + b"\0"
+    if isinstance(value, bytes):
+        return value
+    return np.asarray(value, f"<{TYPES[kind][1]}").tobytes()
+
+
+def _offset_type(file: TiffFile) -> int:
+    return 16 if file.bigtiff else 4
+
+
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("<")

@@ -1,0 +1,129 @@
+"""What an image says of itself, from the tags of its IFD: place, meaning, and rasterio's profile.
+
+Each function takes what it needs from loaded tags and hands it to the module that knows the subject. A fault in such a
+tag is no fault of the pixels: it becomes a sentence in ``metadata["problems"]``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gigapix.errors import GigapixError
+from gigapix.formats.tiff import gdal
+from gigapix.formats.tiff import geokeys as keys
+from gigapix.formats.tiff.ifd import Ifd
+from gigapix.formats.tiff.series import ImageSpec
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from pyproj import CRS
+
+    from gigapix.image.geo import GroundControlPoint
+    from gigapix.image.image import Image
+
+
+def geokeys(ifd: Ifd) -> keys.GeoKeys | None:
+    """The GeoKeys of an IFD, None without a GeoKeyDirectory."""
+    directory = ifd.integers(34735) if _readable(ifd, 34735) else ()
+    if not directory:
+        return None
+    return keys.parse(directory, _numbers(ifd, 34736), _text(ifd, 34737))
+
+
+def crs(image: Image) -> CRS | None:
+    """The CRS of the GeoKeys."""
+    if image.geokeys is None:
+        return None
+    from gigapix.image.crs import crs_of
+
+    return crs_of(image.geokeys)
+
+
+def transform(image: Image) -> Affine:
+    """The transform of the tags, the identity where there is none."""
+    from affine import Affine
+
+    from gigapix.image.geo import transform_of
+
+    ifd = image.spec.ifd
+    raster_type = image.geokeys.raster_type if image.geokeys is not None else "area"
+    found = transform_of(_numbers(ifd, 33550), _numbers(ifd, 33922), _numbers(ifd, 34264), raster_type)
+    return Affine.identity() if found is None else found
+
+
+def gcps(image: Image) -> tuple[GroundControlPoint, ...]:
+    """Tiepoints that make no transform."""
+    from gigapix.image.geo import gcps_of
+
+    ifd = image.spec.ifd
+    if _numbers(ifd, 33550) or _numbers(ifd, 34264):
+        return ()
+    raster_type = image.geokeys.raster_type if image.geokeys is not None else "area"
+    return gcps_of(_numbers(ifd, 33922), raster_type)
+
+
+def bounds(image: Image) -> tuple[float, float, float, float]:
+    """(left, bottom, right, top)."""
+    from gigapix.image.geo import bounds_of
+
+    return bounds_of(image.transform, image.width, image.height)
+
+
+def nodata(ifd: Ifd, dtype: np.dtype[Any]) -> Any:
+    """GDAL_NODATA as rasterio gives it."""
+    return gdal.nodata_of(_text(ifd, 42113), dtype) if _readable(ifd, 42113) else None
+
+
+def gdal_metadata(ifd: Ifd) -> gdal.GdalMetadata | None:
+    """GDAL_METADATA, None where there is none."""
+    return gdal.metadata_of(_text(ifd, 42112)) if _readable(ifd, 42112) else None
+
+
+def colormap(ifd: Ifd) -> dict[int, tuple[int, int, int, int]] | None:
+    """The palette of an image whose PhotometricInterpretation is 3."""
+    if ifd.integer(262, -1) != 3 or not _readable(ifd, 320):
+        return None
+    return gdal.colormap_of(ifd.integers(320), ifd.integers(258)[0] if ifd.integers(258) else 1)
+
+
+def color_interpretation(image: Image) -> tuple[str, ...]:
+    """The meaning of each band."""
+    ifd = image.spec.ifd
+    encoding = image.levels[0].spec.encoding
+    metadata = image.gdal_metadata
+    overrides = {} if metadata is None else {n: band.colorinterp for n, band in metadata.bands.items() if band.colorinterp}
+    return gdal.color_interpretation(ifd.integer(262, encoding.photometric), image.bands, encoding.extra_samples, overrides)
+
+
+def metadata(image: Image) -> dict[str, Any]:
+    """Description, software, stack, GDAL's items and what is wrong with the file; keys without a value are left out."""
+    spec = image.spec
+    found: dict[str, Any] = {
+        "kind": spec.contents.kind,
+        "name": spec.name,
+        "description": _text(spec.ifd, 270),
+        "software": _text(spec.ifd, 305),
+        "gdal": image.gdal_metadata,
+        "stack": spec.stack,
+        "problems": problems(spec),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def problems(spec: ImageSpec) -> tuple[str, ...]:
+    """Everything that was passed over while the image was opened."""
+    return (*spec.problems, *spec.ifd.problems, *spec.contents.file.problems)
+
+
+def _readable(ifd: Ifd, code: int) -> bool:
+    return code in ifd.values
+
+
+def _numbers(ifd: Ifd, code: int) -> tuple[float, ...]:
+    return ifd.numbers(code) if _readable(ifd, code) else ()
+
+
+def _text(ifd: Ifd, code: int) -> str:
+    return ifd.text(code) if _readable(ifd, code) else ""

@@ -1,0 +1,354 @@
+"""`Image`: an open image, its levels, and everything that can be asked of it.
+
+The image knows its structure from the header alone; pixels are read by `read`, `tile` and `blocks`, which are short uses
+of one planner (`image.plan`) and one reader (`image.read`). Metadata that costs a request or a parser is fetched when it
+is asked for, and kept.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gigapix.errors import RequestError
+from gigapix.formats.model import LevelSpec
+from gigapix.formats.tiff.series import ImageSpec, count_images
+from gigapix.image import facts
+from gigapix.image.blocks import block_windows
+from gigapix.image.plan import ReadPlan, Selection, plan_read
+from gigapix.image.read import Reader
+from gigapix.image.tags import Tags
+from gigapix.image.window import Window, window_of
+from gigapix.source import ByteBudget, HeaderCache, Stats, drive, merge_limits
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from pyproj import CRS
+
+BLOCK_BYTES: Final = 16 << 20
+"""Of one block of `Image.blocks` where no memory is named."""
+
+
+class Level:
+    """One resolution of an image. Level 0 is the full one, the others are coarser, finest first."""
+
+    def __init__(self, image: Image, spec: LevelSpec) -> None:
+        self._image = image
+        self.spec = spec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along each of `axes`."""
+        return self.spec.shape
+
+    @property
+    def axes(self) -> str:
+        """``CYX``, or more of ``TCZYX`` for stacks."""
+        return self.spec.axes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels, in native byte order."""
+        return self.spec.dtype
+
+    @property
+    def width(self) -> int:
+        return self.spec.shape[-1]
+
+    @property
+    def height(self) -> int:
+        return self.spec.shape[-2]
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Pixels of one segment along each of `axes`."""
+        spec = self.spec
+        inner = {"Z": spec.segment[0], "C": 1 if spec.planar else spec.samples, "Y": spec.segment[1], "X": spec.segment[2]}
+        stacked = set(spec.plane_axes) - {"C"}
+        return tuple(1 if axis in stacked else inner[axis] for axis in spec.axes)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of segments."""
+        return -(-self.height // self.spec.segment[1]), -(-self.width // self.spec.segment[2])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole level when read."""
+        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+    @property
+    def tiled(self) -> bool:
+        return self.spec.tiled
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """(y, x) size of this level's pixels in pixels of level 0."""
+        base = self._image.levels[0]
+        return base.height / self.height, base.width / self.width
+
+    @property
+    def transform(self) -> Affine:
+        """From (column, row) of this level to coordinates of the image's CRS."""
+        from affine import Affine
+
+        y, x = self.scale
+        return self._image.transform * Affine.scale(x, y)
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the file stores a mask for this level."""
+        return self.spec.mask is not None
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.shape))
+        return f"<Level {self.axes} {size} {self.dtype}, segments of {self.spec.segment[2]} x {self.spec.segment[1]}>"
+
+
+class Image:
+    """An open image; made by `gigapix.open`. A context manager. Safe to share between threads."""
+
+    def __init__(self, spec: ImageSpec, cache: HeaderCache, *, threads: int | None = None) -> None:
+        self.spec = spec
+        self._cache = cache
+        self._pool: Executor | None = None
+        self._lock = threading.Lock()
+        settings = cache.source.settings
+        self._reader = Reader(
+            cache=cache,
+            limits=merge_limits(cache.source),
+            budget=ByteBudget(settings.memory),
+            workers=self._workers,
+            most=(threads or _cpus()) if cache.source.local else settings.concurrency,
+        )
+        self.levels = tuple(Level(self, level) for level in spec.levels)
+        self.header_bytes = self.stats.bytes
+
+    # What it is
+
+    @property
+    def path(self) -> str:
+        """The path or URL, ``<bytes>`` for a buffer."""
+        return self._cache.source.name
+
+    @property
+    def stats(self) -> Stats:
+        """Requests, bytes, cache hits and ranges so far."""
+        return self._cache.source.stats
+
+    @property
+    def width(self) -> int:
+        return self.levels[0].width
+
+    @property
+    def height(self) -> int:
+        return self.levels[0].height
+
+    @property
+    def bands(self) -> int:
+        """Positions along C."""
+        return self.levels[0].shape[self.axes.index("C")]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of level 0."""
+        return self.levels[0].shape
+
+    @property
+    def axes(self) -> str:
+        return self.levels[0].axes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.levels[0].dtype
+
+    @property
+    def kind(self) -> str:
+        """What wrote it or how it is organised: ``plain``, ``ome``, ``imagej``, ``svs`` ..."""
+        return self.spec.contents.kind
+
+    @cached_property
+    def count(self) -> int:
+        """How many images the file holds, found by walking its directories and none of their values."""
+        return drive(count_images(self.spec.contents), self._cache)
+
+    @property
+    def tags(self) -> Tags:
+        """The tags of level 0 by name or number, each value fetched when it is asked for."""
+        return Tags(self.spec.ifd, self._cache)
+
+    # Where it is
+
+    @cached_property
+    def geokeys(self) -> Any:
+        """The GeoKeys (`formats.tiff.geokeys.GeoKeys`), None where the file has none."""
+        return facts.geokeys(self.spec.ifd)
+
+    @cached_property
+    def crs(self) -> CRS | None:
+        """The coordinate reference system, None where the file names none. Needs the extra ``geo``."""
+        return facts.crs(self)
+
+    @property
+    def epsg(self) -> int | None:
+        """The EPSG code of the CRS where the GeoKeys name one."""
+        return self.geokeys.epsg if self.geokeys is not None else None
+
+    @cached_property
+    def transform(self) -> Affine:
+        """From (column, row) to CRS coordinates, rasterio's way; the identity where the file has none."""
+        return facts.transform(self)
+
+    @cached_property
+    def gcps(self) -> tuple[Any, ...]:
+        """Ground control points, where the file has them in place of a transform."""
+        return facts.gcps(self)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) in the image's CRS."""
+        return facts.bounds(self)
+
+    # What it shows
+
+    @cached_property
+    def nodata(self) -> Any:
+        """GDAL_NODATA as a number, None where there is none."""
+        return facts.nodata(self.spec.ifd, self.dtype)
+
+    @cached_property
+    def gdal_metadata(self) -> Any:
+        """GDAL_METADATA (`formats.tiff.gdal.GdalMetadata`): items, and per band scale, offset, description, statistics."""
+        return facts.gdal_metadata(self.spec.ifd)
+
+    @cached_property
+    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
+        """Pixel value to (red, green, blue, alpha) of 0 to 255, as rasterio gives it; None without a palette."""
+        return facts.colormap(self.spec.ifd)
+
+    @property
+    def color_interpretation(self) -> tuple[str, ...]:
+        """What each band means: gray, red, green, blue, alpha, palette ... in rasterio's words."""
+        return facts.color_interpretation(self)
+
+    @cached_property
+    def profile(self) -> dict[str, Any]:
+        """rasterio's profile of the same file, with pyproj's CRS."""
+        return facts.profile(self)
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the file says of itself beside its structure: description, channels, pixel size, GDAL's items, problems."""
+        return facts.metadata(self)
+
+    # Its pixels
+
+    def plan(
+        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
+        select: Selection | None = None,
+    ) -> ReadPlan:  # fmt: skip
+        """What `read` with the same arguments will do, without doing it."""
+        spec = self._level(level).spec
+        return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select)
+
+    def read(
+        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
+        select: Selection | None = None, out: np.ndarray[Any, Any] | None = None,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        """Read a window of a level, band first: shape ``(band, y, x)``, with T and Z in their places for stacks.
+
+        window: (col_off, row_off, width, height) in pixels of that level; the whole level where None.
+        bands: positions along C from 0, in the order wanted; an int gives an array without that axis.
+        select: positions or slices along further axes, ``{"Z": 3}``; a position gives an array without that axis.
+        out: an array of the result's shape and dtype to read into, with any strides.
+
+        Values are as stored: palettes are not expanded, MinIsWhite is not inverted; YCbCr JPEG comes out as RGB.
+        Raises RequestError for what isn't there, and FormatError, DecodeError, UnsupportedError or SourceError.
+        """
+        return self._reader.run(self.plan(window, level=level, bands=bands, select=select), out)
+
+    async def read_async(
+        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
+        select: Selection | None = None, out: np.ndarray[Any, Any] | None = None,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        """`read` without blocking."""
+        return await self._reader.run_async(self.plan(window, level=level, bands=bands, select=select), out)
+
+    def read_mask(self, window: Window | Sequence[int] | None = None, *, level: int = 0) -> np.ndarray[Any, Any]:
+        """The stored mask of a window as uint8, shape ``(y, x)``: 0 where a pixel is not valid, 255 where it is.
+
+        Raises RequestError where the level has none.
+        """
+        mask = self._level(level).spec.mask
+        if mask is None:
+            raise RequestError(f"level {level} has no stored mask", path=self.path)
+        values = self._reader.run(plan_read(mask, window_of(window, mask.shape[-1], mask.shape[-2]), 0))
+        return np.where(values > 0, np.uint8(255), np.uint8(0))
+
+    def tile(self, x: int, y: int, level: int = 0) -> np.ndarray[Any, Any]:
+        """The segment in column `x` and row `y` of a level's grid, cut at the image's edge: ``(band, height, width)``."""
+        return self.read(self._tile_window(x, y, level), level=level)
+
+    async def tile_async(self, x: int, y: int, level: int = 0) -> np.ndarray[Any, Any]:
+        """`tile` without blocking."""
+        return await self.read_async(self._tile_window(x, y, level), level=level)
+
+    def _tile_window(self, x: int, y: int, level: int) -> Window:
+        spec = self._level(level)
+        rows, columns = spec.grid
+        if not (0 <= x < columns and 0 <= y < rows):
+            raise RequestError(f"no tile ({x}, {y}) in a grid of {columns} x {rows}", path=self.path)
+        height, width = spec.spec.segment[1:]
+        left, top = x * width, y * height
+        return Window(left, top, min(width, spec.width - left), min(height, spec.height - top))
+
+    def blocks(self, level: int = 0, *, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[Window, np.ndarray[Any, Any]]]:
+        """(window, array) after (window, array), each pixel once, from top to bottom in whole segments.
+
+        block_bytes: about how much one block may take; never less than a segment.
+        """
+        spec = self._level(level).spec
+        for window in block_windows(spec, block_bytes):
+            yield window, self.read(window, level=level)
+
+    def _workers(self) -> Executor:
+        with self._lock:
+            if self._pool is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                self._pool = ThreadPoolExecutor(self._reader.most, thread_name_prefix="gigapix")
+            return self._pool
+
+    def _level(self, level: int) -> Level:
+        if not 0 <= level < len(self.levels):
+            raise RequestError(f"no level {level} in an image of {len(self.levels)}", path=self.path)
+        return self.levels[level]
+
+    def close(self) -> None:
+        """Close the file and end the threads. Reading afterwards raises SourceError."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+        self._cache.source.close()
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.shape))
+        return f"<Image {self.path!r} {self.axes} {size} {self.dtype}, {len(self.levels)} levels>"
+
+
+def _cpus() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,189 @@
+"""What a read will do, before it does it: the level, the segments that it touches, and where each one lands.
+
+A plan is a pure function of a `LevelSpec` and of what was asked for. It lists its segments lazily, so that the plan of a
+million tiles is as small as that of one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, product
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from gigapix.errors import RequestError
+from gigapix.formats.model import LevelSpec
+from gigapix.image.window import Window
+
+Selection = Mapping[str, int | slice]
+"""Positions along the axes in front: ``{"Z": 3, "T": slice(0, 10)}``. A single position drops its axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Interleaved samples of one plane, and where they go in the output."""
+
+    plane: int
+    samples: tuple[int, ...]
+    """Samples of the plane, in the order in which they land."""
+    target: tuple[Any, ...]
+    """Indexes the full-rank output down to (samples, [depth,] height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRead:
+    """One segment of one piece: which box of it lands where."""
+
+    piece: Piece
+    index: int
+    """In the plane's tables."""
+    shape: tuple[int, int, int]
+    """(depth, height, width) of the segment as it is stored."""
+    origin: tuple[int, int, int]
+    """First voxel of the segment that is wanted."""
+    box: tuple[slice, slice, slice]
+    """Where it lands, in the (depth, height, width) of the piece's target."""
+    samples: tuple[int, ...]
+    """Samples within the segment: all zeros where planar."""
+    bands: slice
+    """Where they land, in the piece's samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPlan:
+    """A read of `window` of one level. `shape` and `axes` are those of the result."""
+
+    level: LevelSpec = field(repr=False)
+    window: Window
+    depths: range
+    """Depths read of each plane: positions along Z where planes are volumes, else 0."""
+    pieces: tuple[Piece, ...] = field(repr=False)
+    full_shape: tuple[int, ...]
+    """Shape of the output before axes with a single position are dropped."""
+    shape: tuple[int, ...]
+    axes: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the result."""
+        return math.prod(self.shape) * self.level.dtype.itemsize
+
+    @property
+    def segments(self) -> int:
+        """How many segments are read."""
+        spans = math.prod(len(span) for span in self._spans())
+        return spans * sum(len(piece.samples) if self.level.planar else 1 for piece in self.pieces)
+
+    @property
+    def segment_bytes(self) -> int:
+        """Decoded bytes of one segment."""
+        interleaved = 1 if self.level.planar else self.level.samples
+        return math.prod(self.level.segment) * interleaved * self.level.dtype.itemsize
+
+    def _spans(self) -> tuple[range, range, range]:
+        """Rows of segments that the read touches along (depth, height, width)."""
+        first = (self.depths.start, self.window.row_off, self.window.col_off)
+        last = (self.depths.stop, first[1] + self.window.height, first[2] + self.window.width)
+        d, h, w = (range(a // s, -(-b // s)) for a, b, s in zip(first, last, self.level.segment, strict=True))
+        return d, h, w
+
+    def reads(self) -> Iterator[SegmentRead]:
+        """The segments, piece by piece, each piece in the order of its tables."""
+        level = self.level
+        grid = [-(-size // step) for size, step in zip(level.volume, level.segment, strict=True)]
+        per_sample = math.prod(grid)
+        starts = (self.depths.start, self.window.row_off, self.window.col_off)
+        stops = (self.depths.stop, starts[1] + self.window.height, starts[2] + self.window.width)
+        for piece in self.pieces:
+            if level.planar:
+                groups = [((0,), slice(n, n + 1), s * per_sample) for n, s in enumerate(piece.samples)]
+            else:
+                groups = [(piece.samples, slice(0, len(piece.samples)), 0)]
+            for samples, bands, base in groups:
+                for place in product(*self._spans()):
+                    corner = [p * s for p, s in zip(place, level.segment, strict=True)]
+                    ends = [c + s for c, s in zip(corner, level.segment, strict=True)]
+                    if not level.tiled:
+                        ends = [min(e, v) for e, v in zip(ends, level.volume, strict=True)]
+                    low = [max(c, a) for c, a in zip(corner, starts, strict=True)]
+                    high = [min(e, b) for e, b in zip(ends, stops, strict=True)]
+                    d, h, w = (slice(a - o, b - o) for a, b, o in zip(low, high, starts, strict=True))
+                    yield SegmentRead(
+                        piece, base + (place[0] * grid[1] + place[1]) * grid[2] + place[2],
+                        (ends[0] - corner[0], ends[1] - corner[1], ends[2] - corner[2]),
+                        (low[0] - corner[0], low[1] - corner[1], low[2] - corner[2]), (d, h, w), samples, bands,
+                    )  # fmt: skip
+
+
+def plan_read(
+    level: LevelSpec, window: Window, bands: int | Sequence[int] | None = None, select: Selection | None = None
+) -> ReadPlan:
+    """Plan the read of a window of a level.
+
+    bands: positions along C (from 0), in the order wanted; an int drops the axis.
+    select: positions along the other axes in front.
+
+    Raises RequestError where a band, an axis or a position does not exist.
+    """
+    chosen: dict[str, Sequence[int]] = {}
+    dropped = set()
+    select = dict(select or {})
+    if bands is not None:
+        if "C" in select:
+            raise RequestError("bands and select={'C': ...} say the same thing; give one")
+        select["C"] = bands  # type: ignore[assignment]
+    for axis, size in zip(level.axes[:-2], level.shape[:-2], strict=True):
+        wanted = select.pop(axis, slice(None))
+        if isinstance(wanted, SupportsIndex) and not isinstance(wanted, slice):
+            dropped.add(axis)
+        chosen[axis] = _positions(axis, size, wanted)
+    if select:
+        raise RequestError(f"the image has no axis {', '.join(map(repr, select))} to select along; its axes are {level.axes}")
+    depths = range(1)
+    if level.volume[0] > 1:
+        positions = chosen["Z"]
+        depths = range(positions[0], positions[-1] + 1)
+        if list(positions) != list(depths):
+            raise RequestError("of a volume only consecutive positions along Z can be read at once")
+    full = (*(len(p) for p in chosen.values()), window.height, window.width)
+    kept = [n for n, axis in enumerate(level.axes) if axis not in dropped]
+    return ReadPlan(
+        level=level, window=window, depths=depths, pieces=tuple(_pieces(level, chosen)), full_shape=full,
+        shape=tuple(full[n] for n in kept), axes="".join(level.axes[n] for n in kept),
+    )  # fmt: skip
+
+
+def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
+    if isinstance(wanted, slice):
+        positions: Sequence[int] = range(size)[wanted]
+    elif isinstance(wanted, SupportsIndex):
+        positions = (wanted.__index__(),)
+    else:
+        positions = tuple(int(p) for p in wanted)
+    if not positions:
+        raise RequestError(f"nothing is selected along {axis}")
+    if min(positions) < 0 or max(positions) >= size:
+        raise RequestError(f"position {min(positions) if min(positions) < 0 else max(positions)} along {axis} of {size}")
+    return positions
+
+
+def _pieces(level: LevelSpec, chosen: Mapping[str, Sequence[int]]) -> Iterator[Piece]:
+    """Planes and their samples, bands from one plane in a row together."""
+    runs = [
+        (plane, tuple(groups))
+        for plane, groups in groupby(enumerate(chosen["C"]), key=lambda item: item[1] // level.samples)
+    ]
+    stacked = [axis for axis in level.plane_axes if axis != "C"]
+    for places in product(*(range(len(chosen[axis])) for axis in stacked)):
+        for channel, run in runs:
+            at = {axis: chosen[axis][place] for axis, place in zip(stacked, places, strict=True)} | {"C": channel}
+            index = [at[axis] for axis in level.plane_axes]
+            target: list[Any] = [slice(None)] * len(level.axes)
+            for axis, place in zip(stacked, places, strict=True):
+                target[level.axes.index(axis)] = place
+            target[level.axes.index("C")] = slice(run[0][0], run[-1][0] + 1)
+            plane = int(np.ravel_multi_index(index, level.plane_shape)) if index else 0
+            yield Piece(plane, tuple(band % level.samples for _, band in run), tuple(target))

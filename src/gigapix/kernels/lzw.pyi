@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def decode(src: Buffer, dst: Buffer, *, lsb: bool = False) -> int: ...

@@ -1,0 +1,104 @@
+"""How bytes are fetched: one typed object, whose defaults come from the environment when an image is opened.
+
+Each field `x` can be set by the environment variable ``GIGAPIX_X``. The names in brackets are aiocogeo's and GDAL's for
+the same thing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, get_type_hints
+
+from gigapix.errors import RequestError
+
+ZOOM_NAMES: Final[Mapping[str, int]] = {"AUTO": 50, "LOWER": 100, "UPPER": 0}
+TRUE: Final = frozenset({"1", "true", "yes", "on"})
+FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a source and of the reads on it. Sizes are bytes, times are seconds."""
+
+    header_bytes: int = 16384
+    """The first request (INGESTED_BYTES_AT_OPEN, GDAL_INGESTED_BYTES_AT_OPEN)."""
+    header_block: int = 16384
+    """Further header requests are aligned to this and as long (HEADER_CHUNK_SIZE, CPL_VSIL_CURL_CHUNK_SIZE)."""
+    header_cache: int = 1 << 20
+    """Of one image's header blocks that are kept (ENABLE_HEADER_CACHE)."""
+    segment_cache: int = 0
+    """Of compressed segments that are kept, 0 for none (ENABLE_BLOCK_CACHE, VSI_CACHE_SIZE)."""
+    merge_gap: int = 64 << 10
+    """The widest gap between two segments that is read over (GDAL_HTTP_MERGE_CONSECUTIVE_RANGES); -1 merges nothing."""
+    merge_waste: float = 0.25
+    """The largest share of a merged request that may be gaps."""
+    merge_size: int = 2 << 20
+    """No merge makes a request longer than this."""
+    concurrency: int = 32
+    """Requests of one image under way at once."""
+    memory: int = 256 << 20
+    """Bytes that reads under way may hold, fetched and decoded, beside their results."""
+    retries: int = 5
+    """How often a request is sent again after a failure that may pass (GDAL_HTTP_MAX_RETRY)."""
+    retry_delay: float = 0.1
+    """Before the first retry; doubled each time, with jitter (GDAL_HTTP_RETRY_DELAY)."""
+    timeout: float = 30.0
+    """Of one request, from start to last byte."""
+    zoom_level: int = 50
+    """Which overview serves a resolution between two: 0 the finer, 100 the coarser, 50 by the middle; AUTO, LOWER and
+    UPPER are 50, 100 and 0 (ZOOM_LEVEL_STRATEGY)."""
+    boundless: bool = False
+    """Reads may reach over the image's edge (BOUNDLESS_READ)."""
+    fill_value: float = 0
+    """What they find there where the image has no nodata value (BOUNDLESS_READ_FILL_VALUE)."""
+    requester_pays: bool = False
+    """Ask S3 to bill the reader (AWS_REQUEST_PAYER)."""
+    anonymous: bool = False
+    """Send requests without a signature (AWS_NO_SIGN_REQUEST)."""
+    region: str = ""
+    """Of an S3 bucket; the client's own default where empty."""
+    endpoint: str = ""
+    """URL of an S3, GCS or Azure server that is not the vendor's."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+        """The settings of the environment, with `given` before them. Raises RequestError for a value that makes no sense."""
+        environ = os.environ if environ is None else environ
+        types = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            text = environ.get(f"GIGAPIX_{field.name.upper()}")
+            if text is not None:
+                values[field.name] = _parsed(field.name, text, types[field.name])
+        unknown = given.keys() - types.keys()
+        if unknown:
+            raise RequestError(f"there is no setting {', '.join(sorted(unknown))}")
+        return cls(**values, **given) if not values.keys() & given.keys() else cls(**(values | given))
+
+
+def _parsed(name: str, text: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            lowered = text.strip().lower()
+            if lowered not in TRUE | FALSE:
+                raise ValueError
+            return lowered in TRUE
+        if name == "zoom_level" and text.strip().upper() in ZOOM_NAMES:
+            return ZOOM_NAMES[text.strip().upper()]
+        if kind is int and name != "zoom_level":
+            return bytes_of(text)
+        return kind(text)
+    except ValueError:
+        raise RequestError(f"GIGAPIX_{name.upper()}={text!r} is no {kind.__name__}") from None
+
+
+def bytes_of(size: int | str) -> int:
+    """A number of bytes from ``65536``, ``"64kB"``, ``"64MB"``, ``"1.5GiB"``. Raises ValueError."""
+    if isinstance(size, int):
+        return size
+    text = size.strip().lower().removesuffix("b").removesuffix("i")
+    units = {"k": 1, "m": 2, "g": 3, "t": 4}
+    power = units.get(text[-1:], 0)
+    return int(float(text[:-1]) * 1024**power) if power else int(text)
