@@ -53,8 +53,8 @@ def series(case: Case, mode: str, peers: Sequence[str], options: argparse.Namesp
     path_of(case, options.size).read_bytes()  # into the page cache
     runs: list[Run] = []
     for repetition in range(options.repeat):
-        for peer in (*peers[repetition % len(peers) :], *peers[: repetition % len(peers)]):
-            runs.append(measured(peer, case, mode, options.size, options.windows, check=repetition == 0))
+        order = (*peers[repetition % len(peers) :], *peers[: repetition % len(peers)])
+        runs += [measured(peer, case, mode, options.size, options.windows, check=repetition == 0) for peer in order]
     return runs
 
 

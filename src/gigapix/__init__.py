@@ -1,25 +1,39 @@
-"""gigapix opens images that don't fit in memory and reads only what it must."""
+"""gigapix opens images that don't fit in memory and reads only what it must.
 
-from gigapix.errors import (
-    DecodeError,
-    DeniedError,
-    FormatError,
-    GigapixError,
-    LimitError,
-    MemoryBudgetError,
-    MissingExtraError,
-    MissingPartError,
-    NotFoundError,
-    RequestError,
-    SourceError,
-    TruncatedError,
-    UnsupportedError,
-)
-from gigapix.image.image import Image, Level
-from gigapix.image.open import open  # noqa: A004
-from gigapix.image.window import Window
+The public names are imported when they are first used: `gigapix --help` and an import in a large program cost nothing
+of numpy and the codecs.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gigapix.errors import (
+        ChangedError,
+        DecodeError,
+        DeniedError,
+        FormatError,
+        GigapixError,
+        LimitError,
+        MemoryBudgetError,
+        MissingExtraError,
+        MissingPartError,
+        NotFoundError,
+        RangeUnsupportedError,
+        RequestError,
+        ServerError,
+        ShortBodyError,
+        SourceError,
+        SourceTimeoutError,
+        TruncatedError,
+        UnsupportedError,
+    )
+    from gigapix.image.image import Image, Level
+    from gigapix.image.open import open, open_async  # noqa: A004  # the name that the field uses
+    from gigapix.image.window import Window
+    from gigapix.source import Settings
 
 __all__ = [
+    "ChangedError",
     "DecodeError",
     "DeniedError",
     "FormatError",
@@ -31,10 +45,39 @@ __all__ = [
     "MissingExtraError",
     "MissingPartError",
     "NotFoundError",
+    "RangeUnsupportedError",
     "RequestError",
+    "ServerError",
+    "Settings",
+    "ShortBodyError",
     "SourceError",
+    "SourceTimeoutError",
     "TruncatedError",
     "UnsupportedError",
     "Window",
     "open",
+    "open_async",
 ]
+
+_ROOMS = {
+    "Image": "image.image",
+    "Level": "image.image",
+    "Settings": "source",
+    "Window": "image.window",
+    "open": "image.open",
+    "open_async": "image.open",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'gigapix' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"gigapix.{_ROOMS.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -46,6 +46,8 @@ def test_printable_keeps_texts() -> None:
 
 
 def test_figures() -> None:
+    assert human_bytes(0, 300, 2048) == "0.0 / 0.3 / 2.0 KiB"
+    assert human_bytes(1 << 90).endswith(" EiB")
     assert [human_bytes(n) for n in (0, 1023, 1024, 1536, 5 << 30)] == [
         "0 bytes",
         "1023 bytes",

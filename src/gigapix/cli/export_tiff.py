@@ -73,10 +73,11 @@ def _target(request: Request) -> TiffFile:
     every = image.color_interpretation
     colors = tuple(every[band] for band in request.bands) if request.bands is not None else every
     encoding = plan.level.encoding
-    photometric = _photometric(colors, encoding.photometric)
     tags = _place(image, request.level, plan.window)
-    if photometric == 3:
-        tags[320] = (3, image.tags[320])
+    photometric = 2 if colors[:3] == ("red", "green", "blue") else 0 if encoding.photometric == 0 else 1
+    if encoding.photometric == 3 and samples == 1 and 320 in image.tags:
+        photometric = 3
+        tags[320] = (3, _palette(image.tags[320], 8 * dtype.itemsize))
     if image.nodata is not None:
         tags[42113] = (2, image.tags[42113])
     alpha = next((extra for extra in encoding.extra_samples if extra in _ALPHA), 2)
@@ -88,12 +89,10 @@ def _target(request: Request) -> TiffFile:
     )  # fmt: skip
 
 
-def _photometric(colors: tuple[str, ...], stored: int) -> int:
-    if colors[:3] == ("red", "green", "blue"):
-        return 2
-    if colors == ("palette",):
-        return 3
-    return 0 if stored == 0 else 1
+def _palette(table: Any, bits: int) -> Any:
+    """ColorMap for samples of `bits`, which may be more than they had: all reds, all greens, all blues."""
+    colors = np.asarray(table, np.uint16).reshape(3, -1)
+    return np.pad(colors, [(0, 0), (0, (1 << bits) - colors.shape[1])]).ravel()
 
 
 def _place(image: Image, level: int, window: Window) -> dict[int, Tag]:
@@ -102,10 +101,10 @@ def _place(image: Image, level: int, window: Window) -> dict[int, Tag]:
         return {}
     from affine import Affine
 
-    transform = image.levels[level].transform * Affine.translation(window.col_off, window.row_off)
+    transform = image.levels[level].transform @ Affine.translation(window.col_off, window.row_off)
     keys = image.geokeys
     if keys is not None and keys.raster_type == "point":  # then coordinates are those of the first pixel's centre
-        transform *= Affine.translation(0.5, 0.5)
+        transform @= Affine.translation(0.5, 0.5)
     tags: dict[int, Tag] = {}
     a, b, c, d, e, f = tuple(transform)[:6]
     if b == d == 0 and a > 0 > e:

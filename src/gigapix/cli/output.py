@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_PIPE_WIDTH: Final = 10_000
-"""Columns where nobody looks: lines are then not folded, so that grep finds them whole."""
 
 
 def printable(text: str) -> str:
@@ -24,13 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def human_bytes(count: float) -> str:
-    """``1.5 MiB``."""
-    power = 0
-    while count >= 1024 and power < len(_UNITS) - 1:
-        count /= 1024
-        power += 1
-    return f"{count:.0f} {_UNITS[power]}" if power == 0 else f"{count:.1f} {_UNITS[power]}"
+def human_bytes(*counts: float) -> str:
+    """``1.5 MiB``; several counts in the unit of the largest, ``0.2 / 1.5 MiB``."""
+    power = min(max(int(max(counts)).bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    digits = 0 if power == 0 else 1
+    return " / ".join(f"{count / 1024**power:.{digits}f}" for count in counts) + f" {_UNITS[power]}"
 
 
 def number(value: complex | None) -> str:
@@ -68,12 +61,10 @@ def _json(value: Any, indent: str) -> str:
     return json.dumps(value)
 
 
-def console() -> Console:
-    """rich's console on stdout, with no markup: texts out of files are texts."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines with the cells below one another, to the right, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.rjust, row, widths)) for row in rows]
 
 
 @contextmanager

@@ -46,22 +46,17 @@ def command(path: str, index: int, level: int, histogram: bool, as_json: bool) -
 
 
 def _print(bands: tuple[BandStatistics, ...]) -> None:
-    from rich.table import Table
+    from gigapix.cli.output import columns, number
 
-    from gigapix.cli.output import console, number
-
-    table = Table("band", "min", "max", "mean", "std", "valid", "sum", box=None, pad_edge=False)
-    for column in table.columns:
-        column.justify, column.no_wrap = "right", True
+    rows = [["band", "min", "max", "mean", "std", "valid", "sum"]]
     for place, band in enumerate(bands):
-        figures = (band.min, band.max, band.mean, band.std, band.valid, band.sum)
-        table.add_row(str(place), *map(number, figures))
-    out = console()
-    out.print(table)
+        rows.append([str(place), *map(number, (band.min, band.max, band.mean, band.std, band.valid, band.sum))])
+    for line in columns(rows):
+        click.echo(line)
     for place, band in enumerate(bands):
         if band.histogram is not None:
-            span = f"{number(band.histogram.min)} to {number(band.histogram.max)}"
-            out.print(f"\nband {place}, {span}\n{_bars(band.histogram)}")
+            click.echo(f"\nband {place}, {number(band.histogram.min)} to {number(band.histogram.max)}")
+            click.echo(_bars(band.histogram))
 
 
 def _bars(histogram: Histogram) -> str:

@@ -110,10 +110,11 @@ def _png(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int])
 
 
 def _jpegxl(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int]) -> Pixels:
-    check(headers.jpegxl_size(data), encoding, shape, reach)
+    size = headers.jpegxl_size(data)
+    check(size, encoding, shape, reach)
     pixels = _call("jpegxl_decode", data)
-    # Grey with several extra channels comes out one plane after the other.
-    return np.moveaxis(pixels, 0, -1) if pixels.ndim == 3 and encoding.samples > 4 else pixels
+    # Grey with extra channels that are no alpha comes out one plane after the other.
+    return pixels if pixels.shape[:2] == (size.height, size.width) else np.moveaxis(pixels, 0, -1)
 
 
 def _jpegxr(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int]) -> Pixels:

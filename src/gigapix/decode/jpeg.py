@@ -62,9 +62,9 @@ def frame(data: bytes) -> Frame:
     at = 2
     for _ in range(MAX_MARKERS):
         at = data.find(b"\xff", at)  # skips garbage between markers, as libjpeg does
-        if at < 0:
+        if not 0 <= at < len(data) - 3:
             break
-        (marker,) = unpack(">B", data, at + 1)
+        marker = data[at + 1]
         if marker == 0xFF:
             at += 1
         elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
@@ -83,7 +83,7 @@ def frame(data: bytes) -> Frame:
                 if found:
                     raise DecodeError("a JPEG stream with two frames")
                 found = (marker, *unpack(">xHHB", data, at + 4), at + 4)
-            at += 2 + unpack(">H", data, at + 2)[0]
+            at += 2 + (data[at + 2] << 8 | data[at + 3])
     raise DecodeError("a JPEG stream without a frame and a scan")
 
 

@@ -1,8 +1,8 @@
 """Where an image lies in its coordinate system: the transform, ground control points, bounds.
 
-GeoTIFF 1.1 has three ways: a pixel's size and one tiepoint, a matrix, or tiepoints alone, which fix a few pixels and leave
-the rest to be warped. All are brought to rasterio's convention, where pixel (0, 0) begins at its upper left corner: files
-whose tiepoints name the middle of a pixel (raster type ``point``) are half a pixel off it.
+GeoTIFF 1.1 has three ways: a pixel's size and one tiepoint, a matrix, or tiepoints alone, which fix a few pixels and
+leave the rest to be warped. All are brought to rasterio's convention, where pixel (0, 0) begins at its upper left
+corner: files whose tiepoints name the middle of a pixel (raster type ``point``) are half a pixel off it.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def gcps_of(tiepoints: Sequence[float] | None, raster_type: str) -> tuple[Ground
 def bounds_of(transform: Affine, width: int, height: int) -> tuple[float, float, float, float]:
     """``(left, bottom, right, top)`` of an image of that size.
 
-    Unrotated, these are its edges as they are: bottom is above top where it is stored south up. Rotated or sheared, it is
-    the envelope of its four corners: a larger rectangle, which holds the image.
+    Unrotated, these are its edges as they are: bottom is above top where it is stored south up. Rotated or sheared, it
+    is the envelope of its four corners: a larger rectangle, which holds the image.
     """
     a, b, c, d, e, f = transform[:6]
     if b == d == 0:

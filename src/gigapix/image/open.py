@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import posixpath
+from collections.abc import Generator
 from typing import Any
 
 from gigapix.formats.model import Buffer
 from gigapix.formats.tiff.series import read_image
 from gigapix.image.image import Image
-from gigapix.source import HeaderCache, Settings, drive, open_source
+from gigapix.source import HeaderCache, Settings, Source, drive, drive_async, open_source
 
 
 def open(  # noqa: A001  # the name that the field uses
@@ -29,7 +31,43 @@ def open(  # noqa: A001  # the name that the field uses
     source = open_source(path, Settings.from_env(**settings), store)
     try:
         cache = HeaderCache(source)
-        return Image(drive(read_image(index, os.path.basename(source.name)), cache), cache, threads=threads)
+        return Image(drive(read_image(index, _file_name(source)), cache), cache, threads=threads)
     except BaseException:
         source.close()
         raise
+
+
+class open_async:  # noqa: N801  # used like a function
+    """`open` without blocking: ``image = await open_async(...)`` or ``async with open_async(...) as image:``."""
+
+    def __init__(
+        self, path: str | os.PathLike[str] | Buffer, *, index: int = 0, store: Any = None, threads: int | None = None,
+        **settings: Any,
+    ) -> None:  # fmt: skip
+        self._path, self._index, self._store, self._threads, self._settings = path, index, store, threads, settings
+        self._image: Image | None = None
+
+    async def _open(self) -> Image:
+        source = open_source(self._path, Settings.from_env(**self._settings), self._store)
+        try:
+            cache = HeaderCache(source)
+            spec = await drive_async(read_image(self._index, _file_name(source)), cache)
+            return Image(spec, cache, threads=self._threads)
+        except BaseException:
+            source.close()
+            raise
+
+    def __await__(self) -> Generator[Any, Any, Image]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Image:
+        self._image = await self._open()
+        return self._image
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        if self._image is not None:
+            self._image.close()
+
+
+def _file_name(source: Source) -> str:
+    return posixpath.basename(source.name)

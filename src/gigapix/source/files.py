@@ -6,7 +6,6 @@ is read gives a short buffer and not the SIGBUS of a memory map.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 
@@ -52,6 +51,8 @@ class FileStore:
         return Chunk(data, self._size, None)
 
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
+        import asyncio
+
         return await asyncio.to_thread(self.get, start, length)
 
     def close(self) -> None:

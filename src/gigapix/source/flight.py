@@ -6,7 +6,6 @@ cancelled, the next one takes over, since nobody else's wish was withdrawn.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
@@ -56,6 +55,8 @@ class SingleFlight(Generic[K, V]):
 
     async def run_async(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """`run` without blocking."""
+        import asyncio
+
         while True:
             first, future = self._enter(key)
             if not first:

@@ -7,7 +7,6 @@ error; of those, `TRANSIENT` ones are worth another try.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import threading
@@ -136,6 +135,8 @@ class Source:
             return b""
         for delay in self._tries():
             if delay:
+                import asyncio
+
                 await asyncio.sleep(delay)
             began = time.perf_counter()
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +10,8 @@ T = TypeVar("T")
 
 async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Run coroutines side by side. No task of theirs outlives the call."""
+    import asyncio
+
     if len(work) == 1:
         return [await work[0]]
     tasks = [asyncio.ensure_future(each) for each in work]

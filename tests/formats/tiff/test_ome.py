@@ -152,13 +152,13 @@ def test_elements_in_the_wrong_place_count_for_nothing():
 
 def test_bounds(monkeypatch):
     monkeypatch.setattr(ome, "MAX_IMAGES", 3)
-    monkeypatch.setattr(ome, "MAX_CHANNELS", 3)
+    monkeypatch.setattr(ome, "MAX_MINOR", 4)
     monkeypatch.setattr(ome, "MAX_PARTS", 3)
     monkeypatch.setattr(limits, "MAX_IFDS", 3)
     parts = "".join(f"<TiffData><UUID>{n}</UUID></TiffData>" for n in range(3))
     assert not ome.parse(ome_xml(sizes("CZT"), parts, channels="<Channel/>" * 3, after="<Image/>" * 2)).problems
     assert "images" in ome.parse(ome_xml(sizes("CZT"), after="<Image/>" * 3)).problems[0]
-    assert "channels" in ome.parse(ome_xml(sizes("CZT"), channels="<Channel/>" * 4)).problems[0]
+    assert "channels" in ome.parse(ome_xml(sizes("CZT"), channels="<Channel/>" * 5)).problems[0]
     assert "TiffData" in ome.parse(ome_xml(sizes("CZT"), "<TiffData/>" * 4)).problems[0]
     monkeypatch.setattr(limits, "MAX_IFDS", 9)
     assert "files" in ome.parse(ome_xml(sizes("CZT"), parts + "<TiffData><UUID>3</UUID></TiffData>")).problems[0]

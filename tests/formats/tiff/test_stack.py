@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gigapix.errors import FormatError, LimitError, UnsupportedError
 from gigapix.formats.tiff import imagej, ome, shaped
+from gigapix.formats.tiff.ome_planes import is_here
 from gigapix.formats.tiff.stack import MAX_PLANES, Stack, stack_of_imagej, stack_of_ome, stack_of_shaped
 from tests.fixtures_micro import MICRO, C, T, Z, ome_set, ome_xml, sizes
 
@@ -251,6 +252,18 @@ def test_many_planes_in_one_element():
     found = stack_of(ome_xml(sizes("ZCT", t=1, c=1, z=MAX_PLANES), rows)).ifd
     assert found[:4].tolist() == [0, 1, 1, 3]
     assert (found[3:] == np.arange(3, MAX_PLANES)).all()
+
+
+def test_is_here():
+    rows = part(0, "a.tif", "u:a")
+    (image,) = ome.parse(ome_xml(sizes("ZCT", t=1, c=1, z=2), rows)).images
+    assert is_here(image, "u:a", None)
+    assert is_here(image, "", "renamed.tif")
+    assert not is_here(image, "u:b", "b.tif")
+    (image,) = ome.parse(ome_xml(sizes("ZCT"), "")).images
+    assert not is_here(image, "", None)
+    (image,) = ome.parse(ome_xml(sizes("ZCT"))).images
+    assert is_here(image, "", None)
 
 
 def test_first_planes_follow_one_another_in_every_order():

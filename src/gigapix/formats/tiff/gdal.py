@@ -1,8 +1,8 @@
 """What GDAL keeps in a TIFF beyond the standard: metadata, nodata, the meaning of bands, and the layout of a COG.
 
-GDAL_METADATA (tag 42112) is XML, GDAL_NODATA (42113) a number as text, and the ghost area a few lines of text between the
-header and the first IFD, which promise where a COG's blocks lie. None of it is needed for the pixels, so nothing here
-raises: what is damaged is left out, and told in `problems` where there is such a field.
+GDAL_METADATA (tag 42112) is XML, GDAL_NODATA (42113) a number as text, and the ghost area a few lines of text between
+the header and the first IFD, which promise where a COG's blocks lie. None of it is needed for the pixels, so nothing
+here raises: what is damaged is left out, and told in `problems` where there is such a field.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from xml.parsers import expat
 
 import numpy as np
 
 from gigapix import limits
+from gigapix.formats.tiff.gdal_xml import items_of
 
 Items = Mapping[str, Mapping[str, str]]
 """By domain (the default one is ""), then by name."""
@@ -31,12 +31,12 @@ class BandMetadata:
     unit: str | None = None
     description: str | None = None
     colorinterp: str | None = None
-    """rasterio's name (``gray``, ``red``, ``nir`` ...), ``undefined`` where GDAL's is unknown, None where there is none."""
+    """rasterio's name (``gray``, ``red``, ``nir`` ...), ``undefined`` for one unknown to it, None without one."""
     items: Items = field(default_factory=dict)
 
     @property
     def statistics(self) -> dict[str, float]:
-        """What GDAL stored of minimum, maximum, mean, stddev and valid_percent: a hint, often of a sample of the pixels."""
+        """What is stored of minimum, maximum, mean, stddev and valid_percent: a hint, often of some of the pixels."""
         prefix = "STATISTICS_"
         stored = {name.removeprefix(prefix).lower(): text for name, text in self.items.get("", {}).items()}
         return {name: number_of(stored[name]) for name in _STATISTICS if name in stored}
@@ -59,16 +59,24 @@ class GdalMetadata:
 
 _STATISTICS: Final = ("minimum", "maximum", "mean", "stddev", "valid_percent")
 
+_INTERPRETATIONS: Final = frozenset({
+    "gray", "palette", "red", "green", "blue", "alpha", "hue", "saturation", "lightness", "cyan", "magenta", "yellow",
+    "black", "pan", "coastal", "rededge", "nir", "swir", "mwir", "lwir", "tir", "sar_ka", "sar_k", "sar_ku", "sar_x",
+    "sar_c", "sar_s", "sar_l", "sar_p",
+})  # fmt: skip
+_RENAMED: Final = {"ycbcr_y": "Y", "ycbcr_cb": "Cb", "ycbcr_cr": "Cr", "otherir": "other_ir"}
+"""GDAL's names of what a band shows, in lower case, and those for which rasterio has another one."""
+
 _ROLES: Final = frozenset({"scale", "offset", "unittype", "description", "colorinterp"})
 
 
 def metadata_of(xml: str) -> GdalMetadata:
     """Read tag 42112. Of XML that breaks off or is not well-formed, what stands before the fault counts."""
-    elements, problems = _elements(xml)
     items: dict[str, dict[str, str]] = {}
     band_items: dict[int, dict[str, dict[str, str]]] = {}
     roles: dict[int, dict[str, str]] = {}
-    for attributes, value in elements:
+    found, problems = items_of(xml)
+    for attributes, value in found:
         name, domain = attributes.get("name", ""), attributes.get("domain", "")
         sample = _integer(attributes.get("sample", "-1"))
         role = attributes.get("role", "").lower()
@@ -87,78 +95,17 @@ def metadata_of(xml: str) -> GdalMetadata:
 
 
 def _band(roles: Mapping[str, str], items: Items) -> BandMetadata:
-    interpretation = roles.get("colorinterp")
+    shown = roles.get("colorinterp")
+    if shown is not None:
+        shown = shown.lower() if shown.lower() in _INTERPRETATIONS else _RENAMED.get(shown.lower(), "undefined")
     return BandMetadata(
         scale=number_of(roles.get("scale", "1")),
         offset=number_of(roles.get("offset", "0")),
         unit=roles.get("unittype"),
         description=roles.get("description"),
-        colorinterp=None if interpretation is None else _INTERPRETATIONS.get(interpretation.lower(), "undefined"),
+        colorinterp=shown,
         items=items,
     )
-
-
-class _RefusedError(Exception):
-    """Raised out of expat's callbacks, to stop it."""
-
-
-def _elements(xml: str) -> tuple[list[tuple[dict[str, str], str]], tuple[str, ...]]:
-    """Attributes (names in lower case) and text of the <Item> elements right below <GDALMetadata>, and what went wrong.
-
-    A document type is refused, so there are no entities but XML's own five.
-    """
-    if len(xml) > limits.MAX_XML_BYTES:
-        return [], (f"GDAL_METADATA is {len(xml)} characters of XML, more than are read",)
-    found: list[tuple[dict[str, str], str]] = []
-    path: list[str] = []
-    attributes: dict[str, str] = {}
-    texts: list[str] = []
-
-    def refuse(*_: object) -> None:
-        raise _RefusedError("it declares a document type")
-
-    def start(name: str, given: dict[str, str]) -> None:
-        nonlocal attributes
-        if len(path) == _MAX_DEPTH:
-            raise _RefusedError(f"it nests deeper than {_MAX_DEPTH} elements")
-        path.append(name.lower())
-        attributes = {key.lower(): value for key, value in given.items()}
-        texts.clear()
-
-    def end(_: str) -> None:
-        if path == ["gdalmetadata", "item"]:
-            found.append((attributes, _unescape("".join(texts))))
-        path.pop()
-        texts.clear()
-
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = start
-    parser.CharacterDataHandler = texts.append
-    parser.EndElementHandler = end
-    try:
-        parser.Parse(xml.strip("\0 \t\r\n").encode("utf-8", "replace"), True)
-    except (expat.ExpatError, _RefusedError) as error:
-        return found, (f"GDAL_METADATA is not sound XML: {error}",)
-    return found, ()
-
-
-_MAX_DEPTH: Final = 64
-
-
-def _unescape(text: str) -> str:
-    """GDAL escapes a value before it writes it into XML, which escapes it again."""
-    names = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-
-    def character(match: re.Match[str]) -> str:
-        name = match[1]
-        if not name.startswith("#"):
-            return names[name]
-        code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
-        return chr(code) if code <= 0x10FFFF else match[0]
-
-    return re.sub(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);", character, text)
 
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -173,8 +120,8 @@ def number_of(text: str) -> float:
     As infinite and not-a-number are taken ``inf``, ``nan`` and what Microsoft's C library prints (``-1.#IND``).
     """
     text = text.strip(" \t\r\n\0").lower()
-    if text in _SPECIAL:
-        return _SPECIAL[text]
+    if text.removeprefix("+") in _SPECIAL:
+        return _SPECIAL[text.removeprefix("+")]
     for prefix, value in (*_MICROSOFT, *((name, math.nan) for name in _MICROSOFT_NAN)):
         if text.startswith(prefix):
             return value
@@ -191,8 +138,8 @@ def _integer(text: str) -> int:
 def nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
     """The value of GDAL_NODATA in an image of that type, or None where there is none that a pixel could have.
 
-    An int for 64-bit integers, which floats can't hold, a float for all others, as rasterio has it; of a complex type, the
-    real part. 32-bit floats get the nearest value that they can hold.
+    An int for 64-bit integers, which floats can't hold, a float for all others, as rasterio has it; of a complex type,
+    the real part. 32-bit floats get the nearest value that they can hold.
     """
     if not text.strip("\0"):
         return None
@@ -202,22 +149,13 @@ def nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
     value = number_of(text)
     if dtype.kind in "iu":
         return value if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max else None
-    if dtype == np.float32:
+    if dtype.itemsize <= 4 or dtype == np.complex64:  # rasterio knows 16-bit floats as 32-bit ones
         with np.errstate(over="ignore"):
-            return float(np.float32(value))
-    # rasterio knows 16-bit floats as 32-bit ones.
-    info = np.finfo(np.float32 if dtype.itemsize < 4 or dtype == np.complex64 else np.float64)
-    return value if not math.isfinite(value) or info.min <= value <= info.max else None
-
-
-_INTERPRETATIONS: Final = {
-    name.lower(): name
-    for name in (
-        "gray palette red green blue alpha hue saturation lightness cyan magenta yellow black pan coastal rededge nir "
-        "swir mwir lwir tir sar_ka sar_k sar_ku sar_x sar_c sar_s sar_l sar_p"
-    ).split()
-} | {"ycbcr_y": "Y", "ycbcr_cb": "Cb", "ycbcr_cr": "Cr", "otherir": "other_ir"}
-"""GDAL's names of what a band shows, in lower case, to rasterio's."""
+            rounded = float(np.float32(value))
+        if dtype == np.float32:
+            return rounded
+        return None if math.isinf(rounded) and not math.isinf(value) else value
+    return value
 
 
 def color_interpretation(
@@ -232,8 +170,8 @@ def color_interpretation(
 ) -> tuple[str, ...]:
     """What each sample shows, in rasterio's names: by `overrides` (GDAL_METADATA, by sample), else by the TIFF tags.
 
-    `colormap` tells whether the image has the tag ColorMap. JPEG's YCbCr is red, green and blue, as it is decoded. Up to 16
-    bits, min-is-white counts as a palette of greys, as in GDAL.
+    `colormap` tells whether the image has the tag ColorMap. JPEG's YCbCr is red, green and blue, as it is decoded. Up
+    to 16 bits, min-is-white counts as a palette of greys, as in GDAL.
     """
     names = ["undefined"] * samples
     known = {1: ("gray",), 2: ("red", "green", "blue"), 3: ("palette",), 5: ("cyan", "magenta", "yellow", "black")}
@@ -241,9 +179,9 @@ def color_interpretation(
     base = known.get(photometric, ())[:samples]
     names[: len(base)] = base
     for sample, kind in enumerate(extra_samples, samples - len(extra_samples)):
-        if sample >= len(base) and kind in (1, 2):
+        if sample >= len(base) and kind in (1, 2, 999):  # 999 is what CorelDRAW wrote
             names[sample] = "alpha"
-    if bits <= 16 and (colormap or photometric == 0) or (bits == 1 and samples == 1):
+    if (bits <= 16 and (colormap or photometric == 0)) or (bits == 1 and samples == 1):
         names[0] = "palette"
     elif photometric == 3:
         names[0] = "undefined"
@@ -256,11 +194,11 @@ def color_interpretation(
 def colormap_of(
     table: Sequence[int], bits: int, *, photometric: int = 3, samples: int = 1, nodata: float | None = None
 ) -> dict[int, tuple[int, int, int, int]]:
-    """Red, green, blue and alpha (0 to 255) of each value, as ``rasterio.DatasetReader.colormap(1)``; empty if there is none.
+    """Red, green, blue and alpha (0 to 255) of each value, as rasterio's ``colormap(1)``; empty if there is none.
 
-    `table` is the tag ColorMap: all reds, then all greens, then all blues, of 16 bits. Some writers fill it with 8 bits, which
-    is found out by there being no larger value. Without the tag, min-is-white and one-bit images have the map of greys that
-    they stand for. The value of `nodata` is transparent.
+    `table` is the tag ColorMap: all reds, all greens, all blues, of 16 bits. Writers differ in how they make those of 8
+    bits (times 257, times 256, or not at all), which the values tell. Without the tag, min-is-white and one-bit images
+    have the map of greys that they stand for. The value of `nodata` is transparent.
     """
     size = 1 << bits
     if bits > 16:
@@ -272,7 +210,7 @@ def colormap_of(
         if photometric == 0:
             ramp.reverse()
         return {value: (grey, grey, grey, 255) for value, grey in enumerate(ramp)}
-    unit = 257 if max(table) > 255 else 1
+    unit = 1 if max(table) < 256 else 257 if any(value % 256 for value in table) else 256
     transparent = int(nodata) if nodata is not None and math.isfinite(nodata) else -1
     rows = zip(table[:size], table[size : 2 * size], table[2 * size :], strict=True)
     return {
@@ -283,7 +221,7 @@ def colormap_of(
 
 @dataclass(frozen=True, kw_only=True)
 class GhostArea:
-    """What a file written by GDAL's COG driver promises of its layout (GDAL's "COG" driver page, "Header ghost area")."""
+    """What a file of GDAL's COG driver promises of its layout (that driver's documentation, "Header ghost area")."""
 
     layout: str = ""
     """``IFDS_BEFORE_DATA`` in a COG."""
@@ -292,7 +230,7 @@ class GhostArea:
     block_leader: str = ""
     """``SIZE_AS_UINT4``: the four bytes before a block hold its size, little-endian."""
     block_trailer: str = ""
-    """``LAST_4_BYTES_REPEATED``: the four bytes behind a block repeat its last four, unless something was written over it."""
+    """``LAST_4_BYTES_REPEATED``: the four bytes behind a block repeat its last four, unless it was written over."""
     known_incompatible_edition: bool = False
     """True where a later edit broke these promises: then none of them holds."""
     mask_interleaved: bool = False

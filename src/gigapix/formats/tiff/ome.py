@@ -7,8 +7,7 @@ IFD that is depends on the file's own name and number of IFDs, and is worked out
 Bad metadata must not cost the pixels, so nothing here raises: a text that is not well-formed, or has a DTD (entities
 make a small text large), gives no images and a sentence in `problems`, and the caller reads plain pages.
 
-Rules: the OME schema 2016-06 and the "OME-TIFF specification" of the OME data model, which keep the defaults of older
-schemas (NumPlanes is the former name of PlaneCount).
+Rules: the OME schema 2016-06 and the "OME-TIFF specification". NumPlanes is the former name of PlaneCount.
 """
 
 from __future__ import annotations
@@ -37,14 +36,13 @@ MAX_TOKEN_BYTES: Final = 8 << 20
 MAX_IMAGES: Final = 1 << 16
 """Images of one text. A plate of 1536 wells with 25 fields each has 38,400."""
 
-MAX_CHANNELS: Final = 1 << 17
-"""Channels, and labels of ModuloAlong, of all images together."""
+MAX_MINOR: Final = 1 << 17
+"""Channels, and other elements of which an image has a few, of all images together."""
 
 MAX_PARTS: Final = 1 << 18
 """Files of a multi-file set. One for each plane is usual; sets of tens of thousands exist."""
 
 MAX_PROBLEMS: Final = 20
-
 _CHUNK: Final = 1 << 20
 _ORDERS: Final = frozenset({"XYZCT", "XYZTC", "XYCTZ", "XYCZT", "XYTCZ", "XYTZC"})
 _MODULO: Final = "/OME/StructuredAnnotations/XMLAnnotation/Value/Modulo/ModuloAlong"
@@ -106,7 +104,7 @@ class _Reader:
         self.parts: dict[Part, int] = {}
         self.file_name = ""
         self.elements = 0
-        self.channels = 0
+        self.minor = 0
         self.rows = 0
         self.annotation = ""
         self.modulo: dict[str, list[tuple[str, dict[str, str], list[str]]]] = {}
@@ -179,18 +177,17 @@ class _Reader:
         self.images.append(_Image(attributes.get("ID", ""), attributes.get("Name", "")))
 
     def open_pixels(self, attributes: dict[str, str]) -> None:
-        if len(self.images[-1].pixels) == MAX_IMAGES:
-            raise _RefusedError(f"more than {MAX_IMAGES} Pixels in an image")
+        self.bound()
         self.images[-1].pixels.append(_Pixels(attributes))
 
     def open_channel(self, attributes: dict[str, str]) -> None:
-        self.count_channel()
+        self.bound()
         self.images[-1].pixels[-1].channels.append(channel_of(attributes))
 
-    def count_channel(self) -> None:
-        self.channels += 1
-        if self.channels > MAX_CHANNELS:
-            raise _RefusedError(f"more than {MAX_CHANNELS} channels")
+    def bound(self) -> None:
+        self.minor += 1
+        if self.minor > MAX_MINOR:
+            raise _RefusedError(f"more than {MAX_MINOR} channels and the like")
 
     def open_tiff_data(self, attributes: dict[str, str]) -> None:
         self.rows += 1
@@ -220,6 +217,7 @@ class _Reader:
             raise _RefusedError(f"more than {MAX_PARTS} files")
 
     def open_reference(self, attributes: dict[str, str]) -> None:
+        self.bound()
         self.images[-1].references.append(attributes.get("ID", ""))
 
     def open_annotation(self, attributes: dict[str, str]) -> None:
@@ -227,12 +225,12 @@ class _Reader:
 
     def open_modulo(self, axis: str, attributes: dict[str, str]) -> None:
         if self.annotation:
-            self.count_channel()
+            self.bound()
             self.modulo.setdefault(self.annotation, []).append((axis, attributes, []))
 
     def open_label(self, _: dict[str, str]) -> None:
         if self.annotation in self.modulo:
-            self.count_channel()
+            self.bound()
             self.keep_text()
 
     def result(self) -> Ome:
@@ -252,8 +250,7 @@ class _Reader:
     ) -> OmeImage | None:
         get = pixels.attributes.get
         size = {axis: count_of(get(f"Size{axis}", "")) or 0 for axis in "XYZCT"}
-        order = get("DimensionOrder", "")
-        fault = pixels.fault
+        order, fault = get("DimensionOrder", ""), pixels.fault
         if min(size.values()) < 1:
             fault = f"its sizes are {size}"
         elif order not in _ORDERS:
@@ -300,7 +297,5 @@ _ELEMENTS: Final[Mapping[str, Callable[[_Reader, dict[str, str]], None]]] = {
     f"{_MODULO}Z": lambda reader, attributes: reader.open_modulo("Z", attributes),
     f"{_MODULO}C": lambda reader, attributes: reader.open_modulo("C", attributes),
     f"{_MODULO}T": lambda reader, attributes: reader.open_modulo("T", attributes),
-    f"{_MODULO}Z/Label": _Reader.open_label,
-    f"{_MODULO}C/Label": _Reader.open_label,
-    f"{_MODULO}T/Label": _Reader.open_label,
+    **{f"{_MODULO}{axis}/Label": _Reader.open_label for axis in "ZCT"},
 }

@@ -65,6 +65,14 @@ def planes_along_c(image: OmeImage, samples: int | None, pages: int | None) -> i
     return image.size_c // per_plane if per_plane and image.size_c % per_plane == 0 else image.size_c
 
 
+def is_here(image: OmeImage, uuid: str, file_name: str | None) -> bool:
+    """Whether any element names this file: cheap, where a text has ten thousands of images, most of them elsewhere."""
+    rows = image.tiff_data
+    if not image.parts or not len(rows):
+        return bool(len(rows))
+    return bool(np.isin(rows[:, 5], _own_parts(image, rows, uuid, file_name)).any())
+
+
 def place_planes(
     image: OmeImage, sizes: Mapping[str, int], uuid: str, file_name: str | None, pages: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

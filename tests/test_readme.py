@@ -1,0 +1,70 @@
+"""The README's examples, run as they stand: what they print must be what they say."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+import tifffile
+from click.testing import CliRunner
+
+from gigapix.cli import main
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that the examples speak of, in the working folder."""
+    rng = np.random.default_rng(0)
+    profile = {
+        "driver": "GTiff", "dtype": "uint8", "count": 3, "height": 1536, "width": 2048, "crs": "EPSG:32631",
+        "transform": rasterio.Affine(10, 0, 500000, 0, -10, 4000000), "photometric": "RGB",
+    }  # fmt: skip
+    with rasterio.MemoryFile() as memory, memory.open(**profile) as source:
+        source.write(np.kron(rng.integers(0, 255, (3, 96, 128), np.uint8), np.ones((16, 16), np.uint8)))
+        rasterio.shutil.copy(source, tmp_path / "scene.tif", driver="COG", compress="deflate", blocksize=512)
+    stack = rng.integers(0, 4000, (5, 2, 128, 128), np.uint16)
+    tifffile.imwrite(tmp_path / "cells.ome.tif", stack, ome=True, metadata={"axes": "ZCYX"})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_python_examples() -> None:
+    test = doctest.DocTestParser().get_doctest("".join(blocks("python")), {}, "README", "README.md", 0)
+    assert len(test.examples) > 10
+    out: list[str] = []
+    assert doctest.DocTestRunner().run(test, out=out.append).failed == 0, "".join(out)
+
+
+def test_command_lines(folder: Path) -> None:
+    lines = "".join(blocks("sh")).splitlines()
+    assert len(lines) > 5
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "gigapix"
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, f"{line}\n{result.output}"
+    assert {path.name for path in folder.iterdir()} >= {"window.png", "coarse.tif", "cells.npy"}
+
+
+def test_every_option_of_the_docs_exists() -> None:
+    """docs/cli.md opens with the commands' options: each must be there, and each that is there must be named."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "cli.md").read_text()
+    usage = re.search(r"((?:^    .*\n)+)", text, re.MULTILINE)
+    assert usage is not None
+    for chunk in re.split(r"^    gigapix ", usage[1], flags=re.MULTILINE)[1:]:
+        name, named = chunk.split()[0], set(re.findall(r"--\w+", chunk))
+        found = set(re.findall(r"--\w+", CliRunner().invoke(main, [name, "--help"]).output))
+        assert named == found - {"--help", "--debug", "--output"}, name
