@@ -81,20 +81,58 @@ def gdal_metadata(ifd: Ifd) -> gdal.GdalMetadata | None:
     return gdal.metadata_of(_text(ifd, 42112)) if _readable(ifd, 42112) else None
 
 
-def colormap(ifd: Ifd) -> dict[int, tuple[int, int, int, int]] | None:
-    """The palette of an image whose PhotometricInterpretation is 3."""
-    if ifd.integer(262, -1) != 3 or not _readable(ifd, 320):
-        return None
-    return gdal.colormap_of(ifd.integers(320), ifd.integers(258)[0] if ifd.integers(258) else 1)
+def colormap(image: Image) -> dict[int, tuple[int, int, int, int]] | None:
+    """The palette, or the greys that min-is-white stands for."""
+    ifd = image.spec.ifd
+    table = ifd.integers(320) if _readable(ifd, 320) else ()
+    bits = image.levels[0].spec.encoding.bits[0]
+    found = gdal.colormap_of(
+        table, bits, photometric=_photometric(image), samples=image.levels[0].spec.samples, nodata=image.nodata
+    )
+    return found or None
 
 
 def color_interpretation(image: Image) -> tuple[str, ...]:
-    """The meaning of each band."""
-    ifd = image.spec.ifd
-    encoding = image.levels[0].spec.encoding
-    metadata = image.gdal_metadata
-    overrides = {} if metadata is None else {n: band.colorinterp for n, band in metadata.bands.items() if band.colorinterp}
-    return gdal.color_interpretation(ifd.integer(262, encoding.photometric), image.bands, encoding.extra_samples, overrides)
+    """The meaning of each sample."""
+    spec = image.levels[0].spec
+    stored = image.gdal_metadata
+    return gdal.color_interpretation(
+        _photometric(image),
+        spec.samples,
+        spec.encoding.extra_samples,
+        {n: band.colorinterp for n, band in stored.bands.items() if band.colorinterp} if stored is not None else {},
+        compression=spec.encoding.compression,
+        bits=max(spec.encoding.bits),
+        colormap=320 in image.spec.ifd,
+    )
+
+
+def profile(image: Image) -> dict[str, Any]:
+    """rasterio's profile of level 0."""
+    from gigapix.image.profile import profile_of
+
+    spec, ifd = image.levels[0].spec, image.spec.ifd
+    rows = ifd.values.get(278)
+    return profile_of(
+        width=image.width,
+        height=image.height,
+        samples=spec.samples,
+        bits=max(spec.encoding.bits),
+        sample_format=spec.encoding.sample_format,
+        photometric=_photometric(image),
+        compression=spec.encoding.compression,
+        planar=spec.planar,
+        tile=spec.segment[1:] if spec.tiled else None,
+        rows_per_strip=rows if isinstance(rows, int) else None,
+        nodata=image.nodata,
+        crs=None if image.gcps else image.crs,  # rasterio then has the CRS with the control points
+        transform=image.transform,
+        lerc_parameters=spec.encoding.lerc_parameters,
+    )
+
+
+def _photometric(image: Image) -> int:
+    return image.spec.ifd.integer(262, image.levels[0].spec.encoding.photometric)
 
 
 def metadata(image: Image) -> dict[str, Any]:

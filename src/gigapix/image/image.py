@@ -231,7 +231,7 @@ class Image:
     @cached_property
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
         """Pixel value to (red, green, blue, alpha) of 0 to 255, as rasterio gives it; None without a palette."""
-        return facts.colormap(self.spec.ifd)
+        return facts.colormap(self)
 
     @property
     def color_interpretation(self) -> tuple[str, ...]:

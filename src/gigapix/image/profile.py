@@ -61,7 +61,7 @@ def profile_of(
 ) -> dict[str, Any]:
     """The profile of a TIFF, from the values of its tags; `tile` is (height, width), or None where it has strips.
 
-    It differs from rasterio's in that `crs` is a `pyproj.CRS`, and that `count` tells the samples that are stored, where
+    It differs from rasterio's in that `crs` is a `pyproj.CRS`, and that `count` is that of the stored samples, where
     GDAL makes those of CIE L*a*b* and of CMYK with alpha red, green, blue and alpha.
     """
     block_height, block_width = _block_of(width, height, samples, bits, compression, planar, tile, rows_per_strip)
@@ -123,7 +123,7 @@ def _block_of(
         return tile
     rows = min(rows_per_strip or height, height)
     if rows == height and compression == 1 and not planar:
-        rows = min(max(1, 8192 // -(-width * samples * bits // 8)), height)
+        rows = min(max(1, 8192 // max(1, (width * samples * bits + 7) // 8)), height)
     if rows == height > 2000 and (bits == 8 or (bits == 1 and samples == 1)):
         rows = 1
     return rows, width

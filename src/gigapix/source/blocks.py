@@ -20,6 +20,8 @@ from gigapix.source.flight import SingleFlight
 from gigapix.source.source import Source
 from gigapix.source.together import together
 
+PAGE_BYTES: Final = 4096
+
 LONG_BYTES: Final = 65536
 """A range longer than this is read as it is."""
 
@@ -81,7 +83,9 @@ class HeaderCache:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.blocks = Blocks(source.settings.header_block, source.settings.header_cache)
+        # A page of a local file is as cheap as a block, and holds enough entries of a table.
+        size = min(source.settings.header_block, PAGE_BYTES) if source.local else source.settings.header_block
+        self.blocks = Blocks(size, source.settings.header_cache)
         self._first = -(-source.settings.header_bytes // self.blocks.size) * self.blocks.size
         self._flight: SingleFlight[Range, dict[int, bytes]] = SingleFlight()
 

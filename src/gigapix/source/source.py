@@ -118,7 +118,8 @@ class Source:
         if length <= 0:
             return b""
         for delay in self._tries():
-            time.sleep(delay)
+            if delay:  # even a sleep of 0 gives up the processor
+                time.sleep(delay)
             began = time.perf_counter()
             try:
                 return self._taken(self.store.get(offset, length, self.etag), offset, length, began)
