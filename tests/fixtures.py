@@ -21,7 +21,7 @@ from rasterio.enums import Resampling
 from rasterio.shutil import copy as gdal_copy
 from rasterio.windows import Window
 
-from tests.hostile.build import DATA, LONG, LONG8, SHORT, amended, baseline, build, tag, tiled
+from tests.hostile.build import DATA, LONG, LONG8, SHORT, Directory, amended, baseline, build, tag, tiled
 
 Pixels = npt.NDArray[Any]
 Writer = Callable[[Path], None]
@@ -137,7 +137,7 @@ def _types() -> Iterator[tuple[str, Writer]]:
         ),
     )
     yield "min_is_white", partial(_tifffile, data=pixels("u1"), photometric="miniswhite")
-    for x, y in ((1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (1, 2)):
+    for x, y in ((1, 1), (2, 1), (2, 2), (4, 1)):
         write = partial(
             _tifffile, data=pixels("u1", 3), compression="jpeg", photometric="ycbcr", subsampling=(x, y), tile=(32, 32)
         )
@@ -146,16 +146,13 @@ def _types() -> Iterator[tuple[str, Writer]]:
 
 def _bits() -> Iterator[tuple[str, Writer]]:
     """Samples of any number of bits, in strips whose rows end within a byte."""
-    for bits, samples in itertools.product(
-        (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 24, 28, 31), (1, 3)
-    ):
-        for order in "<>":
-            yield (
-                f"bits_{bits}_{samples}{order.replace('<', '_le').replace('>', '_be')}",
-                partial(_bit_file, (bits,) * samples, order),
-            )
-    for order in "<>":
-        yield f"bits_565{order.replace('<', '_le').replace('>', '_be')}", partial(_bit_file, (5, 6, 5), order)
+    odd = (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 24, 28, 31)
+    for bits, samples, order in itertools.product(odd, (1, 3), "<>"):
+        if bits == 24 and order == ">":
+            continue  # tifffile returns more than 24 bits
+        write = partial(_bit_file, (bits,) * samples, order)
+        yield f"bits_{bits}_{samples}_{'be' if order == '>' else 'le'}", write
+    yield "rgb565_le", partial(_bit_file, (5, 6, 5), "<")
     yield "float24_le", partial(_bit_file, (24,), "<", sample_format=3)
     yield "float24_be", partial(_bit_file, (24,), ">", sample_format=3)
     yield "fill_order_2", partial(_bit_file, (1,), "<", fill_order=2)
@@ -323,31 +320,37 @@ def all_fixtures() -> dict[str, Writer]:
 FIXTURES = all_fixtures()
 
 
-def million_tiles(path: Path, *, side: int = 1000, tile: int = 256) -> Pixels:
+def million_tiles(path: Path, *, side: int = 1000, tile: int = 256, ifd_first: bool = True) -> Pixels:
     """A BigTIFF of `side` x `side` deflated tiles that share three places, every 7th absent; returns the three.
 
-    The tables take 16 MB, the pixels a few hundred bytes. Tile n holds number n % 3, or is sparse where n % 7 == 6.
+    The tables take 12 MB, the pixels a few hundred bytes. Tile n holds number n % 3, or is sparse where n % 7 == 6.
+    The IFD stands before the tables and the pixels as writers put it, or behind both.
     """
     import zlib
 
     shapes = np.stack([np.full((tile, tile), 50 + n, np.uint8) for n in range(3)])
     shapes[:, 3, 5] = 255
     coded = [zlib.compress(each.tobytes()) for each in shapes]
-    starts = list(itertools.accumulate((len(each) for each in coded), initial=DATA))[:-1]
     number = np.arange(side * side)
+
+    def directory(tables: int) -> Directory:
+        return amended(
+            tiled(side * tile, side * tile, tile, offsets=[0], counts=[0], t259=tag(259, SHORT, 8)),
+            t324=tag(324, LONG8, count=len(number), offset=tables),
+            t325=tag(325, LONG, count=len(number), offset=tables + 8 * len(number)),
+        )
+
+    tables = len(build(directory(0), big=True)) if ifd_first else DATA
+    first = tables + 12 * len(number)
+    starts = list(itertools.accumulate((len(each) for each in coded), initial=first))[:-1]
     stored = number % 7 != 6
     offsets = np.where(stored, np.take(starts, number % 3), 0).astype("<u8")
     counts = np.where(stored, np.take([len(each) for each in coded], number % 3), 0).astype("<u4")
-    data = b"".join(coded)
-    plain = tiled(side * tile, side * tile, tile, offsets=[0], counts=[0], t259=tag(259, SHORT, 8))
-    tables = (DATA + len(data) + 7) & ~7
-    directory = amended(
-        plain,
-        t324=tag(324, LONG8, count=len(number), offset=tables),
-        t325=tag(325, LONG, count=len(number), offset=tables + offsets.nbytes),
-    )
-    blob = data.ljust(tables - DATA, b"\0") + offsets.tobytes() + counts.tobytes()
-    path.write_bytes(build(directory, data=blob, big=True))
+    blob = offsets.tobytes() + counts.tobytes() + b"".join(coded)
+    if ifd_first:
+        path.write_bytes(build(directory(tables), big=True) + blob)
+    else:
+        path.write_bytes(build(directory(tables), data=blob, big=True))
     return shapes
 
 

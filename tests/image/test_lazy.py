@@ -36,7 +36,8 @@ def test_one_tile_of_a_million(place: tuple[int, int], tmp_path: Path) -> None:
     expected = np.zeros_like(shapes[0]) if number % 7 == 6 else shapes[number % 3]
     np.testing.assert_array_equal(found, expected[None])
     assert image.stats.bytes < READS
-    assert image.stats.requests <= 5  # header, IFD (it lies at the end), an entry of each table, the tile
+    # The header with the IFD, an entry of each table, the tile; and the IFD where it does not follow the header.
+    assert image.stats.requests <= (4 if ifd_first else 5)
     assert len(image.stats.ranges) == image.stats.requests
     assert sum(length for _, length in image.stats.ranges) == image.stats.bytes
     assert held < HOLDS
@@ -60,7 +61,7 @@ def test_ifd_at_the_end(tmp_path: Path) -> None:
     expected = ifd_at_end(path, gap=1 << 33)
     with gigapix.open(path) as image:
         assert image.stats.bytes < READS
-        assert image.stats.requests <= 5  # header, IFD (it lies at the end), an entry of each table, the tile
+        assert image.stats.requests <= 2
         np.testing.assert_array_equal(image.read(), expected[None])
         assert image.stats.bytes < READS
 

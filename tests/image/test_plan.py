@@ -39,7 +39,9 @@ def levels(draw):
 def segment_of(level, image, plane, index):
     """Segment `index` of a plane as (samples, depth, height, width), padded where tiles are."""
     view = image
-    places = dict(zip(level.plane_axes, np.unravel_index(plane, level.plane_shape) if level.plane_axes else (), strict=True))
+    places = dict(
+        zip(level.plane_axes, np.unravel_index(plane, level.plane_shape) if level.plane_axes else (), strict=True)
+    )
     for axis in "ZT":
         if axis in places:
             view = np.take(view, places[axis], level.axes.index(axis))
@@ -118,7 +120,8 @@ def test_what_is_not_there_can_not_be_planned(kwargs):
 
 
 @pytest.mark.parametrize(
-    "window", [(0, 0, 0, 1), (-1, 0, 2, 2), (0, 0, 11, 1), (9, 0, 2, 1), (0.5, 0, 1, 1), (1, 2, 3), "abcd", (0, 0, 1, 2**70)]
+    "window",
+    [(0, 0, 0, 1), (-1, 0, 2, 2), (0, 0, 11, 1), (9, 0, 2, 1), (0.5, 0, 1, 1), (1, 2, 3), "abcd", (0, 0, 1, 2**70)],
 )
 def test_a_window_lies_within_the_image(window):
     with pytest.raises(RequestError):

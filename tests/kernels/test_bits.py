@@ -53,6 +53,15 @@ def test_imagecodecs_agrees(width: int) -> None:
     assert unpack(source, dtype, (width,), rows, samples) == expected.reshape(rows, samples).tolist()
 
 
+@pytest.mark.parametrize("width", range(1, 65))
+def test_each_width(width: int) -> None:
+    random = np.random.default_rng(width)
+    values = [int.from_bytes(random.bytes(8)) >> (64 - width) for _ in range(50)]
+    for item in (1, 2, 4, 8):
+        if 8 * item >= width:
+            assert unpack(pack(values, (width,)) * 2, f"u{item}", (width,), 2, 50) == [values, values]
+
+
 def test_nothing() -> None:
     assert unpack(b"", "u1", (1,), 0, 5) == []
     assert unpack(b"", "u1", (1,), 3, 0) == [[], [], []]

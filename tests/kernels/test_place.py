@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import rasterio.io
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigapix.kernels import place
@@ -48,6 +48,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
+@settings(max_examples=400)
 @given(st.data())
 def test_any_box_of_any_segment(data: st.DataObject) -> None:
     predictor = data.draw(st.sampled_from([1, 2, 3]), label="predictor")
@@ -59,12 +60,14 @@ def test_any_box_of_any_segment(data: st.DataObject) -> None:
     pixels = random_pixels((*shape, samples), dtype, data.draw(st.integers(0, 2**32)))
     segment = encode(pixels, predictor, swap=swap)
 
-    select = data.draw(st.one_of(st.just(list(range(samples))), st.lists(st.integers(0, samples - 1), max_size=4)))
+    select = data.draw(
+        st.one_of(st.just(list(range(samples))), st.lists(st.integers(0, samples - 1), min_size=1, max_size=4))
+    )
     origin, size = [], []
     for length in shape:
-        start = data.draw(st.sampled_from([0, *range(length)]))
+        start = data.draw(st.just(0) | st.integers(0, length - 1))
         origin.append(start)
-        size.append(data.draw(st.sampled_from([length - start, *range(length - start + 1)])))
+        size.append(data.draw(st.just(length - start) | st.integers(1, length - start)))
     box = tuple(slice(o, o + n) for o, n in zip(origin, size, strict=True))
     expected = np.moveaxis(pixels[box], -1, 0)[select]
 
@@ -85,6 +88,17 @@ def test_any_box_of_any_segment(data: st.DataObject) -> None:
     assert same(memory, before)
 
 
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("dtype", ["c8", "c16"])
+def test_complex_samples_swap_by_component(dtype: str, swap: bool) -> None:
+    pixels = random_pixels((1, 4, 9, 2), dtype, 11)
+    target = np.zeros((2, 1, 4, 9), dtype)
+    unit = target.itemsize // 2
+    segment = encode(pixels, 1, swap=swap)
+    place.place(segment, target, (1, 4, 9), 2, [0, 1], (0, 0, 0), 1, swap, swap_unit=unit)
+    assert same(target, np.moveaxis(pixels, -1, 0))
+
+
 @pytest.mark.parametrize("samples", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 def test_imagecodecs_agrees(dtype: str, samples: int) -> None:
@@ -97,6 +111,15 @@ def test_imagecodecs_agrees(dtype: str, samples: int) -> None:
     target = np.zeros((samples, 1, 20, 33), dtype)
     place.place(segment.tobytes(), target, (1, 20, 33), samples, range(samples), (0, 0, 0), predictor, False)
     assert same(target[:, 0], np.moveaxis(pixels, -1, 0))
+
+
+@pytest.mark.parametrize("step", [-1, 2])
+@pytest.mark.parametrize(("dtype", "predictor"), [("u1", 2), ("u2", 2), ("u4", 2), ("u8", 2), ("f4", 3), ("u2", 1)])
+def test_columns_that_are_not_side_by_side(dtype: str, predictor: int, step: int) -> None:
+    pixels = random_pixels((1, 2, 70, 1), dtype, 13)
+    target = np.zeros((1, 1, 2, 140), dtype)[..., : 70 * abs(step) : abs(step)][..., :: 1 if step > 0 else -1]
+    place.place(encode(pixels, predictor, swap=False), target, (1, 2, 70), 1, [0], (0, 0, 0), predictor, False)
+    assert same(target[0], pixels[..., 0])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ REAL_TYPES = ["f2", "f4", "f8", "i4", "u4", "i8", "u8", "u1", "i2"]
 
 @pytest.mark.parametrize("dtype", REAL_TYPES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_numbers(dtype: str, data: st.DataObject) -> None:
     finite = {"allow_nan": False, "allow_infinity": False} if dtype[0] == "f" else {}
     elements = hnp.from_dtype(np.dtype(dtype), **finite)

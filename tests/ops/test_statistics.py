@@ -44,7 +44,7 @@ def test_equal_to_numpy(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", TYPES)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_blocks_and_their_order_do_not_matter(dtype: str, data: st.DataObject) -> None:
     """Bit for bit, whatever the numbers are: infinities, NaN, subnormals and all."""
     values = data.draw(hnp.arrays(np.dtype(dtype), st.tuples(st.just(1), st.integers(1, 9), st.integers(1, 9))))

@@ -10,6 +10,7 @@ from gigapix.cli.names import COMPRESSIONS, PHOTOMETRICS, PREDICTORS, named
 from gigapix.cli.opened import ask, file_bytes
 from gigapix.errors import GigapixError, MissingExtraError
 from gigapix.formats.model import LevelSpec
+from gigapix.formats.tiff import aperio
 from gigapix.image.image import Image, Level
 
 T = TypeVar("T")
@@ -104,7 +105,9 @@ def _crs(image: Image) -> dict[str, Any] | None:
 def _stack(image: Image) -> dict[str, Any]:
     stack = image.spec.stack
     if stack is None:
-        return {"channels": [], "pixel_size": {}}
+        slide = aperio.parse(image.spec.ifd.text(270)) if image.kind == "svs" and image.spec.name == "slide" else None
+        size = {"value": slide.mpp, "unit": "µm"} if slide is not None and slide.mpp is not None else None
+        return {"channels": [], "pixel_size": {"X": size, "Y": size} if size else {}}
     return {
         "channels": [{"name": channel.name, "color": channel.color} for channel in stack.channels],
         "pixel_size": {axis: {"value": value, "unit": unit} for axis, (value, unit) in stack.pixel_size.items()},

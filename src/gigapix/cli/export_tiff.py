@@ -6,9 +6,12 @@ decoded twice.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
 from gigapix.errors import UnsupportedError
@@ -36,22 +39,27 @@ def write_tiff(request: Request, file: BinaryIO, advance: Advance) -> None:
     file.write(header(target))
     at = file.tell()
     left, top = plan.window.col_off, plan.window.row_off
-    for block in cut(plan.window, _step(request, target), (left, top)):
-        pixels = request.read(block)
-        for tile in cut(block, (target.tile, target.tile), (left, top)):
-            rows, columns = tile.row_off - block.row_off, tile.col_off - block.col_off
-            part = pixels[:, rows : rows + tile.height, columns : columns + tile.width]
-            data = encode_tile(target, part)
-            place = (tile.row_off - top) // target.tile, (tile.col_off - left) // target.tile
-            offsets[place], sizes[place] = at, len(data)
-            file.write(data)
-            at += len(data)
-        advance(pixels.nbytes)
+    with ThreadPoolExecutor() as pool:
+        for block in cut(plan.window, _step(request, target), (left, top)):
+            pixels = request.read(block)
+            tiles = list(cut(block, (target.tile, target.tile), (left, top)))
+            encoded = pool.map(partial(_encode, target, pixels, block), tiles)
+            for tile, data in zip(tiles, encoded, strict=True):
+                place = (tile.row_off - top) // target.tile, (tile.col_off - left) // target.tile
+                offsets[place], sizes[place] = at, len(data)
+                file.write(data)
+                at += len(data)
+            advance(pixels.nbytes)
     file.write(bytes(at % 2))
     at += at % 2
     file.write(directory(target, at, offsets.ravel(), sizes.ravel()))
     file.seek(0)
     file.write(header(target, at))
+
+
+def _encode(target: TiffFile, pixels: NDArray[Any], block: Window, tile: Window) -> bytes:
+    rows, columns = tile.row_off - block.row_off, tile.col_off - block.col_off
+    return encode_tile(target, pixels[:, rows : rows + tile.height, columns : columns + tile.width])
 
 
 def _step(request: Request, target: TiffFile) -> tuple[int, int]:

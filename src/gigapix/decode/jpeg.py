@@ -35,8 +35,8 @@ RGB: Final = 2
 CMYK: Final = 4
 """libjpeg's J_COLOR_SPACE."""
 
-NOISE: Final = bytes(range(7, 251, 4)) * 8
-"""Bytes that no decoder takes for the grey that it fills in with. No 0xFF in them."""
+MORE: Final = (bytes(range(7, 251, 4)) * 8, bytes(range(250, 6, -3)) * 6)
+"""Ways to go on with a scan, none of which is taken for the grey that fills a gap. No 0xFF in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +118,9 @@ def decode(data: bytes, header: Frame, tables: bytes, stream: int | None, output
         return np.asarray(jpeg8(source, tables=tables or None, colorspace=stream, outcolorspace=output))
 
     pixels = run(data)
-    if data.rfind(EOI, header.scan) < 0 and not np.array_equal(pixels, run(data + NOISE + EOI)):
+    if data.rfind(EOI, header.scan) >= 0:
+        return pixels
+    # Of several scans the last ones may be missing whole, which nothing shows.
+    if header.process in PROGRESSIVE or any(not np.array_equal(pixels, run(data + more + EOI)) for more in MORE):
         raise DecodeError("the JPEG stream ends before its picture does")
     return pixels

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,21 @@ Range = tuple[int, int]
 
 Buffer = bytes | bytearray | memoryview
 
-Steps = Generator[Sequence[Range], Sequence[Buffer], T]
+ByteOrder = Literal["<", ">"]
+
+Steps = Generator["Sequence[Range] | Elsewhere", Any, T]
 """Yields ranges, is sent one buffer a range (shorter than asked where the file ends), returns a `T`."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Yielded in place of ranges by steps that need another file: `steps` are run on it, and their answer is sent.
+
+    A multi-file OME-TIFF is the reason. `file` is a bare name: it lies beside the file that names it, or nowhere.
+    """
+
+    file: str
+    steps: Steps[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +70,7 @@ class Encoding:
     bits: tuple[int, ...] = (8,)
     """Bits of each interleaved sample as stored, `samples` entries."""
     sample_format: int = 1
-    byteorder: str = "<"
+    byteorder: ByteOrder = "<"
     """Of the stored samples, ``<`` or ``>``."""
     predictor: int = 1
     fill_order: int = 1
@@ -82,6 +95,8 @@ class Located:
     encoding: Encoding
     ranges: tuple[Range | None, ...]
     """One a segment asked for; None where the segment is sparse (not stored)."""
+    file: str = ""
+    """The file beside this one that the ranges are of; this one where empty."""
 
 
 @dataclass(frozen=True, kw_only=True)

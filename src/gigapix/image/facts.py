@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gigapix.errors import GigapixError
 from gigapix.formats.tiff import gdal
 from gigapix.formats.tiff import geokeys as keys
 from gigapix.formats.tiff.ifd import Ifd

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix.errors import RequestError
 from gigapix.formats.model import LevelSpec
@@ -70,7 +71,12 @@ class Level:
     def chunks(self) -> tuple[int, ...]:
         """Pixels of one segment along each of `axes`."""
         spec = self.spec
-        inner = {"Z": spec.segment[0], "C": 1 if spec.planar else spec.samples, "Y": spec.segment[1], "X": spec.segment[2]}
+        inner = {
+            "Z": spec.segment[0],
+            "C": 1 if spec.planar else spec.samples,
+            "Y": spec.segment[1],
+            "X": spec.segment[2],
+        }
         stacked = set(spec.plane_axes) - {"C"}
         return tuple(1 if axis in stacked else inner[axis] for axis in spec.axes)
 
@@ -251,17 +257,26 @@ class Image:
     # Its pixels
 
     def plan(
-        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
+        self,
+        window: Window | Sequence[int] | None = None,
+        *,
+        level: int = 0,
+        bands: int | Sequence[int] | None = None,
         select: Selection | None = None,
-    ) -> ReadPlan:  # fmt: skip
+    ) -> ReadPlan:
         """What `read` with the same arguments will do, without doing it."""
         spec = self._level(level).spec
         return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select)
 
     def read(
-        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
-        select: Selection | None = None, out: np.ndarray[Any, Any] | None = None,
-    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        self,
+        window: Window | Sequence[int] | None = None,
+        *,
+        level: int = 0,
+        bands: int | Sequence[int] | None = None,
+        select: Selection | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
         """Read a window of a level, band first: shape ``(band, y, x)``, with T and Z in their places for stacks.
 
         window: (col_off, row_off, width, height) in pixels of that level; the whole level where None.
@@ -275,13 +290,18 @@ class Image:
         return self._reader.run(self.plan(window, level=level, bands=bands, select=select), out)
 
     async def read_async(
-        self, window: Window | Sequence[int] | None = None, *, level: int = 0, bands: int | Sequence[int] | None = None,
-        select: Selection | None = None, out: np.ndarray[Any, Any] | None = None,
-    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        self,
+        window: Window | Sequence[int] | None = None,
+        *,
+        level: int = 0,
+        bands: int | Sequence[int] | None = None,
+        select: Selection | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
         """`read` without blocking."""
         return await self._reader.run_async(self.plan(window, level=level, bands=bands, select=select), out)
 
-    def read_mask(self, window: Window | Sequence[int] | None = None, *, level: int = 0) -> np.ndarray[Any, Any]:
+    def read_mask(self, window: Window | Sequence[int] | None = None, *, level: int = 0) -> NDArray[Any]:
         """The stored mask of a window as uint8, shape ``(y, x)``: 0 where a pixel is not valid, 255 where it is.
 
         Raises RequestError where the level has none.
@@ -292,11 +312,11 @@ class Image:
         values = self._reader.run(plan_read(mask, window_of(window, mask.shape[-1], mask.shape[-2]), 0))
         return np.where(values > 0, np.uint8(255), np.uint8(0))
 
-    def tile(self, x: int, y: int, level: int = 0) -> np.ndarray[Any, Any]:
+    def tile(self, x: int, y: int, level: int = 0) -> NDArray[Any]:
         """The segment in column `x` and row `y` of a level's grid, cut at the image's edge: ``(band, height, width)``."""
         return self.read(self._tile_window(x, y, level), level=level)
 
-    async def tile_async(self, x: int, y: int, level: int = 0) -> np.ndarray[Any, Any]:
+    async def tile_async(self, x: int, y: int, level: int = 0) -> NDArray[Any]:
         """`tile` without blocking."""
         return await self.read_async(self._tile_window(x, y, level), level=level)
 
@@ -309,7 +329,7 @@ class Image:
         left, top = x * width, y * height
         return Window(left, top, min(width, spec.width - left), min(height, spec.height - top))
 
-    def blocks(self, level: int = 0, *, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[Window, np.ndarray[Any, Any]]]:
+    def blocks(self, level: int = 0, *, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[Window, NDArray[Any]]]:
         """(window, array) after (window, array), each pixel once, from top to bottom in whole segments.
 
         block_bytes: about how much one block may take; never less than a segment.
@@ -336,12 +356,14 @@ class Image:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown()
-        self._cache.source.close()
+        self._cache.close()
 
     def __enter__(self) -> Image:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:

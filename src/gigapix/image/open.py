@@ -14,7 +14,12 @@ from gigapix.source import HeaderCache, Settings, Source, drive, drive_async, op
 
 
 def open(  # noqa: A001  # the name that the field uses
-    path: str | os.PathLike[str] | Buffer, *, index: int = 0, store: Any = None, threads: int | None = None, **settings: Any
+    path: str | os.PathLike[str] | Buffer,
+    *,
+    index: int = 0,
+    store: Any = None,
+    threads: int | None = None,
+    **settings: Any,
 ) -> Image:
     """Open an image, reading its header and nothing else.
 
@@ -41,9 +46,14 @@ class open_async:  # noqa: N801  # used like a function
     """`open` without blocking: ``image = await open_async(...)`` or ``async with open_async(...) as image:``."""
 
     def __init__(
-        self, path: str | os.PathLike[str] | Buffer, *, index: int = 0, store: Any = None, threads: int | None = None,
+        self,
+        path: str | os.PathLike[str] | Buffer,
+        *,
+        index: int = 0,
+        store: Any = None,
+        threads: int | None = None,
         **settings: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._path, self._index, self._store, self._threads, self._settings = path, index, store, threads, settings
         self._image: Image | None = None
 

@@ -99,7 +99,9 @@ class ReadPlan:
         stops = (self.depths.stop, starts[1] + self.window.height, starts[2] + self.window.width)
         for piece in self.pieces:
             if level.planar:
-                groups = [((0,), slice(n, n + 1), s * per_sample) for n, s in enumerate(piece.samples)]
+                groups: list[tuple[tuple[int, ...], slice, int]] = [
+                    ((0,), slice(n, n + 1), s * per_sample) for n, s in enumerate(piece.samples)
+                ]
             else:
                 groups = [(piece.samples, slice(0, len(piece.samples)), 0)]
             for samples, bands, base in groups:
@@ -112,10 +114,14 @@ class ReadPlan:
                     high = [min(e, b) for e, b in zip(ends, stops, strict=True)]
                     d, h, w = (slice(a - o, b - o) for a, b, o in zip(low, high, starts, strict=True))
                     yield SegmentRead(
-                        piece, base + (place[0] * grid[1] + place[1]) * grid[2] + place[2],
+                        piece,
+                        base + (place[0] * grid[1] + place[1]) * grid[2] + place[2],
                         (ends[0] - corner[0], ends[1] - corner[1], ends[2] - corner[2]),
-                        (low[0] - corner[0], low[1] - corner[1], low[2] - corner[2]), (d, h, w), samples, bands,
-                    )  # fmt: skip
+                        (low[0] - corner[0], low[1] - corner[1], low[2] - corner[2]),
+                        (d, h, w),
+                        samples,
+                        bands,
+                    )
 
 
 def plan_read(
@@ -141,7 +147,9 @@ def plan_read(
             dropped.add(axis)
         chosen[axis] = _positions(axis, size, wanted)
     if select:
-        raise RequestError(f"the image has no axis {', '.join(map(repr, select))} to select along; its axes are {level.axes}")
+        raise RequestError(
+            f"the image has no axis {', '.join(map(repr, select))} to select along; its axes are {level.axes}"
+        )
     depths = range(1)
     if level.volume[0] > 1:
         positions = chosen["Z"]
@@ -151,9 +159,14 @@ def plan_read(
     full = (*(len(p) for p in chosen.values()), window.height, window.width)
     kept = [n for n, axis in enumerate(level.axes) if axis not in dropped]
     return ReadPlan(
-        level=level, window=window, depths=depths, pieces=tuple(_pieces(level, chosen)), full_shape=full,
-        shape=tuple(full[n] for n in kept), axes="".join(level.axes[n] for n in kept),
-    )  # fmt: skip
+        level=level,
+        window=window,
+        depths=depths,
+        pieces=tuple(_pieces(level, chosen)),
+        full_shape=full,
+        shape=tuple(full[n] for n in kept),
+        axes="".join(level.axes[n] for n in kept),
+    )
 
 
 def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
@@ -166,7 +179,9 @@ def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
     if not positions:
         raise RequestError(f"nothing is selected along {axis}")
     if min(positions) < 0 or max(positions) >= size:
-        raise RequestError(f"position {min(positions) if min(positions) < 0 else max(positions)} along {axis} of {size}")
+        raise RequestError(
+            f"position {min(positions) if min(positions) < 0 else max(positions)} along {axis} of {size}"
+        )
     return positions
 
 

@@ -16,6 +16,7 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix.decode import decode_into
 from gigapix.errors import GigapixError, MemoryBudgetError, RequestError, TruncatedError
@@ -46,6 +47,8 @@ class Fetch:
 
     merged: Merged | None
     jobs: tuple[Job, ...]
+    file: str = ""
+    """The file beside the image's that the range is of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class Reader:
     most: int
     """Ranges under way at once."""
 
-    def run(self, plan: ReadPlan, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    def run(self, plan: ReadPlan, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Read what the plan says and return it, in `out` (of the plan's shape, any strides) where that is given."""
         full = output_of(plan, out)
         fetches = self._fetches(plan)
@@ -92,7 +95,7 @@ class Reader:
                 future.result()
         return full.reshape(plan.shape) if out is None else out
 
-    async def run_async(self, plan: ReadPlan, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    async def run_async(self, plan: ReadPlan, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """`run` without blocking. Cancelling it cancels its requests."""
         import asyncio
 
@@ -136,19 +139,21 @@ class Reader:
             yield from fetches_of(reads, located, self.limits)
 
     def _read(self, fetch: Fetch) -> Buffer:
-        return self.cache.source.read(fetch.merged.offset, fetch.merged.length) if fetch.merged else b""
+        return self.cache.beside(fetch.file).source.read(*fetch.merged.range) if fetch.merged else b""
 
     async def _read_async(self, fetch: Fetch) -> Buffer:
-        return await self.cache.source.read_async(fetch.merged.offset, fetch.merged.length) if fetch.merged else b""
+        return await self.cache.beside(fetch.file).source.read_async(*fetch.merged.range) if fetch.merged else b""
 
 
-def output_of(plan: ReadPlan, out: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any]:
+def output_of(plan: ReadPlan, out: NDArray[Any] | None) -> NDArray[Any]:
     """The array of the plan's full rank to write to: a new one, or a view of `out`."""
     if out is None:
         try:
             return np.empty(plan.full_shape, plan.level.dtype)
         except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address holds
-            raise MemoryBudgetError(f"the result would take {plan.nbytes} bytes; read a window or a coarser level") from error
+            raise MemoryBudgetError(
+                f"the result would take {plan.nbytes} bytes; read a window or a coarser level"
+            ) from error
     if out.shape != plan.shape or out.dtype != plan.level.dtype or not out.flags.writeable:
         wanted = f"a writable array of shape {plan.shape} and type {plan.level.dtype}"
         raise RequestError(f"out must be {wanted}, and is of shape {out.shape} and type {out.dtype}")
@@ -177,7 +182,7 @@ def fetches_of(reads: Sequence[SegmentRead], located: Located, limits: MergeLimi
     if sparse:
         yield Fetch(None, tuple(sparse))
     for merged in merge([job.range for job in jobs if job.range is not None], limits):
-        yield Fetch(merged, tuple(jobs[index] for index in merged.parts))
+        yield Fetch(merged, tuple(jobs[index] for index in merged.parts), located.file)
 
 
 def _rows(read: SegmentRead, encoding: Encoding, found: Range) -> Iterator[Job]:
@@ -211,7 +216,7 @@ def _cost(fetch: Fetch, plan: ReadPlan) -> int:
     return fetch.merged.length + plan.segment_bytes if fetch.merged else 0
 
 
-def finish(fetch: Fetch, data: Buffer, full: np.ndarray[Any, Any], name: str) -> None:
+def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str) -> None:
     """Decode the jobs of a fetch from its bytes into the output; `name` is the file's, for messages."""
     view = memoryview(data)
     for job in fetch.jobs:

@@ -29,6 +29,8 @@ UNIT: Final = 1074
 _CHUNK: Final = 1 << 15
 _BITS: Final = 20
 """2 * (_BITS - 1) + log2(_CHUNK) = 53."""
+_BLAS_PIECE: Final = 1 << 13
+"""OpenBLAS uses threads from 10,000 numbers on."""
 _MOST_SLICES: Final = 6
 _MOST_EXPONENT: Final = 480
 """Slices whose units lie within 2**+-480 have products that neither overflow nor lose bits to underflow."""
@@ -112,9 +114,14 @@ def _sliced_moments(slices: list[tuple[int, Doubles]]) -> tuple[int, int]:
         total += _integer(float(piece.sum()), exponent) << (UNIT + exponent)
         for other_exponent, other in slices[: index + 1]:
             unit = exponent + other_exponent
-            product = _integer(float(np.dot(piece, other)), unit)
+            product = _integer(_dot(piece, other), unit)
             squares += product << (2 * UNIT + unit + (other is not piece))
     return total, squares
+
+
+def _dot(a: Doubles, b: Doubles) -> float:
+    """The dot product in pieces so short that BLAS starts no threads: those would fight the image's for the cores."""
+    return sum(float(np.dot(a[i : i + _BLAS_PIECE], b[i : i + _BLAS_PIECE])) for i in range(0, a.size, _BLAS_PIECE))
 
 
 def _integer(value: float, unit: int) -> int:

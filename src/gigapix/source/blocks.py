@@ -88,6 +88,23 @@ class HeaderCache:
         self.blocks = Blocks(size, source.settings.header_cache)
         self._first = -(-source.settings.header_bytes // self.blocks.size) * self.blocks.size
         self._flight: SingleFlight[Range, dict[int, bytes]] = SingleFlight()
+        self._siblings: dict[str, HeaderCache] = {}
+        self._lock = threading.Lock()
+
+    def beside(self, file: str) -> HeaderCache:
+        """The headers of a file beside this one; of this one where `file` is empty."""
+        if not file:
+            return self
+        with self._lock:
+            if file not in self._siblings:
+                self._siblings[file] = HeaderCache(self.source.sibling(file))
+            return self._siblings[file]
+
+    def close(self) -> None:
+        """Close the source, and those beside it."""
+        self.source.close()
+        for sibling in self._siblings.values():
+            sibling.close()
 
     def fetch(self, ranges: Sequence[Range]) -> list[Buffer]:
         """One buffer a range, short where the file ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from gigapix.errors import GigapixError
-from gigapix.formats.model import Steps
+from gigapix.formats.model import Elsewhere, Steps
 from gigapix.source.blocks import HeaderCache
 
 T = TypeVar("T")
@@ -16,7 +16,10 @@ def drive(steps: Steps[T], cache: HeaderCache) -> T:
     try:
         ranges = next(steps)
         while True:
-            ranges = steps.send(cache.fetch(ranges))
+            if isinstance(ranges, Elsewhere):
+                ranges = steps.send(drive(ranges.steps, cache.beside(ranges.file)))
+            else:
+                ranges = steps.send(cache.fetch(ranges))
     except StopIteration as stop:
         answer: T = stop.value
         return answer
@@ -29,7 +32,10 @@ async def drive_async(steps: Steps[T], cache: HeaderCache) -> T:
     try:
         ranges = next(steps)
         while True:
-            ranges = steps.send(await cache.fetch_async(ranges))
+            if isinstance(ranges, Elsewhere):
+                ranges = steps.send(await drive_async(ranges.steps, cache.beside(ranges.file)))
+            else:
+                ranges = steps.send(await cache.fetch_async(ranges))
     except StopIteration as stop:
         answer: T = stop.value
         return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from gigapix.errors import SourceError
+from gigapix.errors import MissingPartError, SourceError
 from gigapix.formats.model import Buffer
 from gigapix.source.source import Chunk, os_error
 
@@ -55,6 +55,10 @@ class FileStore:
 
         return await asyncio.to_thread(self.get, start, length)
 
+    def sibling(self, name: str) -> FileStore:
+        """A file in the same folder."""
+        return FileStore(os.path.join(os.path.dirname(self.name), name))  # noqa: PTH118, PTH120  # keeps the path as given
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
@@ -78,6 +82,10 @@ class BytesStore:
 
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
         return self.get(start, length)
+
+    def sibling(self, name: str) -> BytesStore:
+        """Bytes lie in no folder."""
+        raise MissingPartError(f"it needs the file {name}, and was opened from bytes", path=self.name)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -47,6 +47,11 @@ class Merged:
     parts: tuple[int, ...]
     """Indices into the ranges asked for."""
 
+    @property
+    def range(self) -> Range:
+        """As one range."""
+        return self.offset, self.length
+
 
 def merge(ranges: Sequence[Range], limits: MergeLimits) -> Iterator[Merged]:
     """The ranges in order of their offset, merged within `limits`. Overlapping ones share their bytes."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from gigapix.errors import (
     ChangedError,
     DeniedError,
+    MissingPartError,
     NotFoundError,
     RangeUnsupportedError,
     ServerError,
@@ -28,6 +29,7 @@ from gigapix.source.source import Chunk, os_error
 
 SCHEMES: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "http", "https", "memory"})
 
+_TIMEOUT: Final = re.compile(r"timed out|deadline", re.IGNORECASE)
 _STATUS: Final = re.compile(r"status(?: code)?:? (\d{3})")
 
 
@@ -108,6 +110,13 @@ class ObjectStore:
             raise SourceError("the image is closed", path=self.name)
         return self._store
 
+    def sibling(self, name: str) -> ObjectStore:
+        """An object under the same prefix. An HTTP store has a URL of its own for each object."""
+        if not self._path:
+            raise MissingPartError(f"it needs the file {name} beside it, which a signed or plain URL does not reach", path=self.name)
+        folder = self._path.rpartition("/")[0]
+        return ObjectStore(self._open(), f"{folder}/{name}" if folder else name)
+
     def close(self) -> None:
         """Let go of the store; its owner closes it."""
         self._store = None
@@ -128,7 +137,7 @@ class ObjectStore:
             return ChangedError("it has changed since it was opened", path=self.name)
         if kind in ("NotSupportedError", "NotImplementedError") or "NotPartial" in str(error):
             return RangeUnsupportedError("the server ignores ranges", path=self.name)
-        if isinstance(error, TimeoutError) or re.search(r"tim(ed|e) ?out", str(error), re.IGNORECASE):
+        if isinstance(error, TimeoutError) or _TIMEOUT.search(str(error)):
             return SourceTimeoutError(f"no answer in time: {text:.200}", path=self.name)
         if code == 429 or code >= 500 or kind in ("GenericError", "JoinError") or isinstance(error, ConnectionError):
             return ServerError(f"{text:.300}", path=self.name)

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from gigapix.errors import (
     DeniedError,
     GigapixError,
+    MissingPartError,
     NotFoundError,
     ServerError,
     ShortBodyError,
@@ -62,6 +63,10 @@ class Store(Protocol):
     def get(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
 
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
+
+    def sibling(self, name: str) -> Store:
+        """The file of that name beside this one. Raises MissingPartError where there can be none."""
+        ...
 
     def close(self) -> None: ...
 
@@ -180,6 +185,21 @@ class Source:
             self.stats.count(offset, 0, time.perf_counter() - began)
         log.debug("%s: request at %d failed: %s", self.name, offset, error.message)
         return error.located(self.name, offset)
+
+    def sibling(self, name: str) -> Source:
+        """The file of that bare name beside this one, its requests counted with this one's.
+
+        Raises MissingPartError where there is none.
+        """
+        base = name.replace("\\", "/").rpartition("/")[2]
+        if not base or base in (".", ".."):
+            raise MissingPartError(f"it needs a file that it calls {name!r}", path=self.name)
+        try:
+            source = Source(self.store.sibling(base), self.settings)
+        except NotFoundError as error:
+            raise MissingPartError(f"it needs the file {base}, which is not beside it", path=self.name) from error
+        source.stats = self.stats
+        return source
 
     def close(self) -> None:
         """Give back what the store holds open."""

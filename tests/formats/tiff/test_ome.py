@@ -168,6 +168,12 @@ def test_bounds(monkeypatch):
     assert "not read" in ome.parse(FULL).problems[0]
 
 
+def test_long_names_are_cut():
+    text = ome_xml(sizes("CZT"), f"<TiffData><UUID>{'long&#9;' * 1000}</UUID></TiffData>")
+    ((part,),) = [image.parts for image in ome.parse(text).images]
+    assert 1000 < len(part.uuid) <= 1024
+
+
 def test_one_endless_tag_is_refused():
     found = ome.parse("<OME><Image " + "a" * (40 << 20))
     assert "tag of more than" in found.problems[0]

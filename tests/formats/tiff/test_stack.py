@@ -352,7 +352,7 @@ def test_shaped_that_does_not_fit(page):
 
 def table_of(series: tifffile.TiffPageSeries, tif: tifffile.TiffFile):
     """tifffile's pages of a series as (T, C, Z) of indices, -1 for pages of other files or none."""
-    axes, shape = series.get_axes(False), series.get_shape(False)
+    axes, shape = series.axes, series.shape
     table = [-1 if page is None or page.parent is not tif else page.index for page in series.pages]
     extent = {axis: size for axis, size in zip(axes, shape, strict=True) if axis in "TCZ"}
     order = "".join(extent) + "".join(axis for axis in "TCZ" if axis not in extent)

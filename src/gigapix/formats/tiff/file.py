@@ -115,9 +115,14 @@ def page_of(ifd: Ifd) -> Page:
     # The retired SubfileType says 2 for a reduced image (TIFF 6.0 page 40).
     old = {2: REDUCED}.get(inline(255, 0), 0)
     return Page(
-        offset=ifd.offset, subfile=inline(254, old) or old, width=inline(256, 0), height=inline(257, 0),
-        samples=inline(277, 1), tiled=322 in ifd.entries, has_subifds=330 in ifd.entries,
-    )  # fmt: skip
+        offset=ifd.offset,
+        subfile=inline(254, old) or old,
+        width=inline(256, 0),
+        height=inline(257, 0),
+        samples=inline(277, 1),
+        tiled=322 in ifd.entries,
+        has_subifds=330 in ifd.entries,
+    )
 
 
 def load_old_jpeg(ifd: Ifd) -> Steps[OldJpeg]:
@@ -136,7 +141,10 @@ def load_old_jpeg(ifd: Ifd) -> Steps[OldJpeg]:
         buffers = buffers[several:]
     quantization, dc, ac = tables
     return OldJpeg(
-        interchange=buffers[0] if stream else b"", quantization=quantization,
-        dc_tables=tuple(t[: 16 + sum(t[:16])] for t in dc), ac_tables=tuple(t[: 16 + sum(t[:16])] for t in ac),
-        restart_interval=ifd.integer(515, 0), process=ifd.integer(512, 1),
-    )  # fmt: skip
+        interchange=buffers[0] if stream else b"",
+        quantization=quantization,
+        dc_tables=tuple(t[: 16 + sum(t[:16])] for t in dc),
+        ac_tables=tuple(t[: 16 + sum(t[:16])] for t in ac),
+        restart_interval=ifd.integer(515, 0),
+        process=ifd.integer(512, 1),
+    )

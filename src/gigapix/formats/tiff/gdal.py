@@ -1,7 +1,6 @@
-"""What GDAL keeps in a TIFF beyond the standard: metadata, nodata, the meaning of bands, and the layout of a COG.
+"""What GDAL keeps in a TIFF beyond the standard, and makes of it: metadata, nodata, the meaning of bands, palettes.
 
-GDAL_METADATA (tag 42112) is XML, GDAL_NODATA (42113) a number as text, and the ghost area a few lines of text between
-the header and the first IFD, which promise where a COG's blocks lie. None of it is needed for the pixels, so nothing
+GDAL_METADATA (tag 42112) is XML, GDAL_NODATA (42113) a number as text. Neither is needed for the pixels, so nothing
 here raises: what is damaged is left out, and told in `problems` where there is such a field.
 """
 
@@ -217,46 +216,3 @@ def colormap_of(
         value: (red // unit, green // unit, blue // unit, 0 if value == transparent else 255)
         for value, (red, green, blue) in enumerate(rows)
     }
-
-
-@dataclass(frozen=True, kw_only=True)
-class GhostArea:
-    """What a file of GDAL's COG driver promises of its layout (that driver's documentation, "Header ghost area")."""
-
-    layout: str = ""
-    """``IFDS_BEFORE_DATA`` in a COG."""
-    block_order: str = ""
-    """``ROW_MAJOR``: the blocks of a level follow each other as they lie in the image."""
-    block_leader: str = ""
-    """``SIZE_AS_UINT4``: the four bytes before a block hold its size, little-endian."""
-    block_trailer: str = ""
-    """``LAST_4_BYTES_REPEATED``: the four bytes behind a block repeat its last four, unless it was written over."""
-    known_incompatible_edition: bool = False
-    """True where a later edit broke these promises: then none of them holds."""
-    mask_interleaved: bool = False
-    """True where each block of the mask follows that of the image."""
-    size: int = 0
-    """Bytes of the area, from the end of the TIFF header on."""
-
-
-def ghost_area_of(data: bytes | bytearray | memoryview) -> GhostArea | None:
-    """The ghost area in the bytes that follow the TIFF header (16 bytes in BigTIFF, 8 otherwise), or None.
-
-    It takes under 300 bytes; of one that is cut off, the whole lines count.
-    """
-    first, newline, rest = bytes(data[:1024]).decode("latin-1").partition("\n")
-    match = re.fullmatch(r"GDAL_STRUCTURAL_METADATA_SIZE=([0-9]{6}) bytes", first, re.ASCII)
-    if match is None or not newline:
-        return None
-    length = int(match[1])
-    lines = (line.partition("=") for line in rest[:length].split("\n")[:-1])
-    values = {name.strip(): value.strip() for name, _, value in lines}
-    return GhostArea(
-        layout=values.get("LAYOUT", ""),
-        block_order=values.get("BLOCK_ORDER", ""),
-        block_leader=values.get("BLOCK_LEADER", ""),
-        block_trailer=values.get("BLOCK_TRAILER", ""),
-        known_incompatible_edition=values.get("KNOWN_INCOMPATIBLE_EDITION", "NO") != "NO",
-        mask_interleaved=values.get("MASK_INTERLEAVED_WITH_IMAGERY", "NO") == "YES",
-        size=len(first) + 1 + length,
-    )

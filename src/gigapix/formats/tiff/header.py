@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gigapix.errors import FormatError
-from gigapix.formats.model import Buffer
+from gigapix.formats.model import Buffer, ByteOrder
 
 HEADER_BYTES: Final = 16
 """Enough for both forms."""
@@ -20,7 +20,7 @@ HEADER_BYTES: Final = 16
 class Header:
     """How every number of the file is written."""
 
-    byteorder: str
+    byteorder: ByteOrder
     """``<`` (II) or ``>`` (MM)."""
     bigtiff: bool
     first_ifd: int
@@ -54,7 +54,8 @@ class Header:
 def parse_header(data: Buffer) -> Header:
     """Read the header from the file's first `HEADER_BYTES` bytes (fewer where the file is shorter)."""
     head = bytes(data[:HEADER_BYTES])
-    order = {b"II": "<", b"MM": ">", b"EP": "<"}.get(head[:2])
+    orders: dict[bytes, ByteOrder] = {b"II": "<", b"MM": ">", b"EP": "<"}
+    order = orders.get(head[:2])
     if order is None or len(head) < 8:
         raise FormatError(f"not a TIFF: it begins with {head[:4]!r}" if head else "not a TIFF: it is empty", offset=0)
     (version,) = struct.unpack_from(order + "H", head, 2)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix import limits
 from gigapix.errors import FormatError, LimitError, TruncatedError
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
 
     code: int
     type: int
-    count: int
+    count: int  # type: ignore[assignment]  # TIFF's name, before tuple's
     offset: int
     """Of the value's first byte in the file, also where it stands in the entry itself."""
     nbytes: int
@@ -70,7 +71,9 @@ class Ifd:
         if isinstance(value, (tuple, np.ndarray, bytes)) and len(value):
             value = value[0]
         if not isinstance(value, (int, np.integer)):
-            raise FormatError(f"{name_of(code)} must be an integer, and is {value!r:.60}", offset=self.entries[code].offset)
+            raise FormatError(
+                f"{name_of(code)} must be an integer, and is {value!r:.60}", offset=self.entries[code].offset
+            )
         return int(value)
 
     def integers(self, code: int) -> tuple[int, ...]:
@@ -80,7 +83,9 @@ class Ifd:
             return ()
         several = value if isinstance(value, (tuple, np.ndarray, bytes)) else (value,)
         if not all(isinstance(v, (int, np.integer)) for v in several):
-            raise FormatError(f"{name_of(code)} must be integers, and is {value!r:.60}", offset=self.entries[code].offset)
+            raise FormatError(
+                f"{name_of(code)} must be integers, and is {value!r:.60}", offset=self.entries[code].offset
+            )
         return tuple(int(v) for v in several)
 
     def numbers(self, code: int) -> tuple[float, ...]:
@@ -135,7 +140,7 @@ class Ifd:
         size = TYPES[entry.type][2]
         return [(entry.offset + start * size, (stop - start) * size) for start, stop in spans]
 
-    def table(self, code: int, data: bytes) -> np.ndarray:
+    def table(self, code: int, data: bytes) -> NDArray[np.uint64]:
         """The entries that a range of `slices` holds, as uint64."""
         return decode_table(code, self.entries[code].type, data, self.header.byteorder)
 

@@ -62,9 +62,16 @@ def layout_of(ifd: Ifd, old_jpeg: OldJpeg | None = None) -> Layout:
     if not offsets:
         raise FormatError("there are neither TileOffsets nor StripOffsets", offset=ifd.offset)
     return Layout(
-        volume=volume, segment=segment, grid=(grid[0], grid[1], grid[2]), samples=samples, planar=planar, tiled=tiled,
-        encoding=_encoding(ifd, compression, samples, planar, old_jpeg), offsets_tag=offsets, counts_tag=counts,
-    )  # fmt: skip
+        volume=volume,
+        segment=segment,
+        grid=(grid[0], grid[1], grid[2]),
+        samples=samples,
+        planar=planar,
+        tiled=tiled,
+        encoding=_encoding(ifd, compression, samples, planar, old_jpeg),
+        offsets_tag=offsets,
+        counts_tag=counts,
+    )
 
 
 def _samples(ifd: Ifd, compression: int) -> int:
@@ -111,13 +118,25 @@ def _encoding(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: 
     subsampling = (ifd.integers(530) or (2, 2)) if photometric == YCBCR else (1, 1)
     tables = ifd.get(347)
     return Encoding(
-        compression=compression, dtype=dtype, samples=interleaved, bits=bits[:interleaved], sample_format=formats[0],
-        byteorder=ifd.header.byteorder, predictor=ifd.integer(317, 1), fill_order=ifd.integer(266, 1),
-        photometric=photometric, planar=planar, extra_samples=ifd.integers(338),
-        subsampling=(subsampling[0], subsampling[-1]), jpeg_tables=tables if isinstance(tables, bytes) else b"",
-        old_jpeg=old_jpeg, t4_options=ifd.integer(292, 0), t6_options=ifd.integer(293, 0),
-        lerc_parameters=ifd.integers(50674), nodata=_nodata(ifd, dtype),
-    )  # fmt: skip
+        compression=compression,
+        dtype=dtype,
+        samples=interleaved,
+        bits=bits[:interleaved],
+        sample_format=formats[0],
+        byteorder=ifd.header.byteorder,
+        predictor=ifd.integer(317, 1),
+        fill_order=ifd.integer(266, 1),
+        photometric=photometric,
+        planar=planar,
+        extra_samples=ifd.integers(338),
+        subsampling=(subsampling[0], subsampling[-1]),
+        jpeg_tables=tables if isinstance(tables, bytes) else b"",
+        old_jpeg=old_jpeg,
+        t4_options=ifd.integer(292, 0),
+        t6_options=ifd.integer(293, 0),
+        lerc_parameters=ifd.integers(50674),
+        nodata=_nodata(ifd, dtype),
+    )
 
 
 def _bits(ifd: Ifd, compression: int, samples: int) -> tuple[int, ...]:
@@ -141,12 +160,24 @@ def dtype_of(sample_format: int, bits: tuple[int, ...]) -> np.dtype[Any]:
     if sample_format in (1, 4) and most <= 64:
         return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if most <= 8 * size)}")
     named = {
-        (2, 8): "i1", (2, 16): "i2", (2, 32): "i4", (2, 64): "i8",
-        (3, 16): "f2", (3, 24): "f4", (3, 32): "f4", (3, 64): "f8",
-        (5, 16): "c8", (5, 32): "c8", (5, 64): "c16", (6, 64): "c8", (6, 128): "c16",
-    }.get((sample_format, most))  # fmt: skip
+        (2, 8): "i1",
+        (2, 16): "i2",
+        (2, 32): "i4",
+        (2, 64): "i8",
+        (3, 16): "f2",
+        (3, 24): "f4",
+        (3, 32): "f4",
+        (3, 64): "f8",
+        (5, 16): "c8",
+        (5, 32): "c8",
+        (5, 64): "c16",
+        (6, 64): "c8",
+        (6, 128): "c16",
+    }.get((sample_format, most))
     if named is None or len(set(bits)) > 1:
-        raise UnsupportedError(f"samples of {bits if len(set(bits)) > 1 else most} bits with SampleFormat {sample_format}")
+        raise UnsupportedError(
+            f"samples of {bits if len(set(bits)) > 1 else most} bits with SampleFormat {sample_format}"
+        )
     return np.dtype(named)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix import limits
 from gigapix.errors import FormatError, UnsupportedError
@@ -25,8 +26,11 @@ JOIN_ENTRIES: Final = 512
 SLACK_BYTES: Final = 1 << 20
 """A compressed segment may exceed twice its decoded size by this much (tables, headers, metadata) and not more."""
 
-OffsetOf = Callable[[int], Steps[int]]
-"""The offset of the IFD that holds a plane."""
+OffsetOf = Callable[[int], Steps[int | None]]
+"""The offset of the IFD that holds a plane; None where no file holds it: such a plane is sparse."""
+
+Locate = Callable[[int, Sequence[int]], Steps[Located]]
+"""See `LevelSpec.locate`."""
 
 
 def layout_at(tiff: Tiff, offset: int) -> Steps[tuple[Ifd, Layout]]:
@@ -39,21 +43,15 @@ def layout_at(tiff: Tiff, offset: int) -> Steps[tuple[Ifd, Layout]]:
 def single_level(tiff: Tiff, offset: int, layout: Layout) -> LevelSpec:
     """The level that one IFD makes: axes CYX, CZYX where it is a volume."""
 
-    def offset_of(plane: int) -> Steps[int]:
+    def offset_of(plane: int) -> Steps[int | None]:
         return offset
         yield
 
-    return stacked_level(tiff, layout, "", (), offset_of)
+    return stacked_level(layout, "", (), located(tiff, layout, offset_of))
 
 
-def stacked_level(
-    tiff: Tiff, layout: Layout, plane_axes: str, plane_shape: tuple[int, ...], offset_of: OffsetOf,
-    contiguous: bool = False,
-) -> LevelSpec:  # fmt: skip
-    """The level of planes stacked along `plane_axes`, all with the layout of the first.
-
-    `contiguous`: the planes follow the first one's data without IFDs of their own (ImageJ's large stacks).
-    """
+def stacked_level(layout: Layout, plane_axes: str, plane_shape: tuple[int, ...], locate: Locate) -> LevelSpec:
+    """The level of planes stacked along `plane_axes`, all with the layout of the first."""
     sizes = dict(zip(plane_axes, plane_shape, strict=True))
     depth, height, width = layout.volume
     sizes["C"] = sizes.get("C", 1) * layout.samples
@@ -63,20 +61,36 @@ def stacked_level(
         sizes["Z"] = depth
     sizes |= {"Y": height, "X": width}
     axes = "".join(axis for axis in "TCZYX" if axis in sizes)
-    locate = _contiguous(tiff, layout, offset_of) if contiguous else _located(tiff, layout, offset_of)
     return LevelSpec(
-        axes=axes, shape=tuple(sizes[axis] for axis in axes), dtype=layout.encoding.dtype, segment=layout.segment,
-        volume=layout.volume, samples=layout.samples, planar=layout.planar, tiled=layout.tiled,
-        planes=math.prod(plane_shape), plane_axes=plane_axes, plane_shape=plane_shape, locate=locate,
+        axes=axes,
+        shape=tuple(sizes[axis] for axis in axes),
+        dtype=layout.encoding.dtype,
+        segment=layout.segment,
+        volume=layout.volume,
+        samples=layout.samples,
+        planar=layout.planar,
+        tiled=layout.tiled,
+        planes=math.prod(plane_shape),
+        plane_axes=plane_axes,
+        plane_shape=plane_shape,
+        locate=locate,
         encoding=layout.encoding,
-    )  # fmt: skip
+    )
 
 
-def _located(tiff: Tiff, first: Layout, offset_of: OffsetOf) -> Callable[[int, Sequence[int]], Steps[Located]]:
+def located(tiff: Tiff, first: Layout, offset_of: OffsetOf) -> Locate:
+    """`locate` for planes that have IFDs of their own."""
+
     def locate(plane: int, segments: Sequence[int]) -> Steps[Located]:
         offset = yield from offset_of(plane)
+        if offset is None:
+            return Located(encoding=first.encoding, ranges=(None,) * len(segments))
         ifd, layout = yield from layout_at(tiff, offset)
-        if (layout.volume, layout.samples, layout.encoding.dtype) != (first.volume, first.samples, first.encoding.dtype):
+        if (layout.volume, layout.samples, layout.encoding.dtype) != (
+            first.volume,
+            first.samples,
+            first.encoding.dtype,
+        ):
             raise FormatError(f"plane {plane} differs from the first one in size or type", offset=offset)
         if (layout.segment, layout.planar) != (first.segment, first.planar):
             raise UnsupportedError(f"plane {plane} is cut otherwise than the first one", offset=offset)
@@ -86,13 +100,17 @@ def _located(tiff: Tiff, first: Layout, offset_of: OffsetOf) -> Callable[[int, S
     return locate
 
 
-def _contiguous(tiff: Tiff, layout: Layout, offset_of: OffsetOf) -> Callable[[int, Sequence[int]], Steps[Located]]:
+def located_in_run(tiff: Tiff, layout: Layout, offset: int, places: NDArray[np.int64]) -> Locate:
+    """`locate` for planes that follow the data of the IFD at `offset` without IFDs of their own (ImageJ's large stacks).
+
+    places: the place of each plane in that run.
+    """
     step = plane_bytes(layout)
 
     def locate(plane: int, segments: Sequence[int]) -> Steps[Located]:
-        ifd, _ = yield from layout_at(tiff, (yield from offset_of(0)))
+        ifd, _ = yield from layout_at(tiff, offset)
         ranges = yield from segment_ranges(ifd, layout, segments)
-        moved = tuple((r[0] + plane * step, r[1]) if r else None for r in ranges)
+        moved = tuple((r[0] + int(places[plane]) * step, r[1]) if r else None for r in ranges)
         return Located(encoding=layout.encoding, ranges=moved)
 
     return locate
@@ -130,7 +148,7 @@ def segment_ranges(ifd: Ifd, layout: Layout, segments: Sequence[int]) -> Steps[t
     return tuple(_range(layout, index, at, n) for index, at, n in zip(wanted.tolist(), offsets, counts, strict=True))
 
 
-def _spans(indices: np.ndarray) -> list[tuple[int, int]]:
+def _spans(indices: NDArray[Any]) -> list[tuple[int, int]]:
     """Sorted indices as ``[start, stop)`` runs, joined over gaps of up to `JOIN_ENTRIES`."""
     if not len(indices):
         return []
@@ -140,13 +158,14 @@ def _spans(indices: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _pick(spans: list[tuple[int, int]], parts: list[np.ndarray], wanted: np.ndarray) -> np.ndarray:
+def _pick(spans: list[tuple[int, int]], parts: list[NDArray[Any]], wanted: NDArray[Any]) -> NDArray[Any]:
     if not spans:
         return np.empty(0, np.uint64)
     starts = np.array([start for start, _ in spans])
     places = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
     which = np.searchsorted(starts, wanted, "right") - 1
-    return np.concatenate(parts)[places[which] + wanted - starts[which]]
+    picked: NDArray[Any] = np.concatenate(parts)[places[which] + wanted - starts[which]]
+    return picked
 
 
 def _range(layout: Layout, index: int, offset: int, count: int | None) -> Range | None:

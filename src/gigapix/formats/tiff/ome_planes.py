@@ -30,9 +30,16 @@ _BLOCK: Final = 1 << 18
 class PlanesElsewhere(Mapping[int, str]):
     """Plane to the file that holds it, of an image with planes in other files: an array that is looked at as a dict."""
 
-    def __init__(self, part: NDArray[np.int32], parts: tuple[Part, ...]) -> None:
-        self._part = part
+    def __init__(
+        self, part: NDArray[np.int32] | None = None, parts: tuple[Part, ...] = (), ifd: NDArray[np.int64] | None = None
+    ) -> None:
+        self._part = np.empty(0, np.int32) if part is None else part
         self._parts = parts
+        self._ifd = np.empty(0, np.int64) if ifd is None else ifd
+
+    def ifd(self, plane: int) -> int:
+        """The index of the plane's IFD in the file that holds it."""
+        return int(self._ifd[plane])
 
     def __getitem__(self, plane: int) -> str:
         index = int(self._part[plane]) if 0 <= plane < len(self._part) else -1
@@ -76,8 +83,9 @@ def is_here(image: OmeImage, uuid: str, file_name: str | None) -> bool:
 def place_planes(
     image: OmeImage, sizes: Mapping[str, int], uuid: str, file_name: str | None, pages: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """For each plane in the file's order the IFD in this file (-1: none), and the index of the file that has it
-    instead (-1: none). `sizes` are the planes along T, C and Z.
+    """For each plane in the file's order its IFD (-1: in no file), and the index of the file that has it (-1: this one).
+
+    `sizes` are the planes along T, C and Z.
 
     Raises FormatError where elements overlap beyond measure.
     """
@@ -120,9 +128,8 @@ def place_planes(
         # Of an index that is assigned twice, the last one stays.
         part[plane] = np.repeat(where[some], each)
         ifd[plane] = np.repeat(rows[some, 0], each) + offset
-    ifd[part >= 0] = -1
     if pages is not None:
-        ifd[ifd >= pages] = -1
+        ifd[(ifd >= pages) & (part < 0)] = -1
     return ifd, part
 
 

@@ -9,11 +9,14 @@ beside it. Where a description can't be made sense of, the pages still can: the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
 
 from gigapix.errors import FormatError, GigapixError, MissingPartError, RequestError
-from gigapix.formats.model import UNCOMPRESSED, LevelSpec, Steps
-from gigapix.formats.tiff import aperio, imagej, ome
+from gigapix.formats.model import UNCOMPRESSED, Elsewhere, LevelSpec, Located, Steps
+from gigapix.formats.tiff import aperio, imagej, ome, shaped
 from gigapix.formats.tiff.descriptions import kind_of
 from gigapix.formats.tiff.file import Page, Tiff, open_tiff
 from gigapix.formats.tiff.groups import (
@@ -25,16 +28,24 @@ from gigapix.formats.tiff.groups import (
     sub_pages,
 )
 from gigapix.formats.tiff.ifd import Ifd
+from gigapix.formats.tiff.layout import Layout
 from gigapix.formats.tiff.levels import (
+    Locate,
     OffsetOf,
     layout_at,
+    located,
+    located_in_run,
     plane_bytes,
     segment_ranges,
     single_level,
     stacked_level,
 )
-from gigapix.formats.tiff.stack import Stack, stack_of_imagej, stack_of_ome
+from gigapix.formats.tiff.ome_planes import is_here
+from gigapix.formats.tiff.stack import Stack, stack_of_imagej, stack_of_ome, stack_of_shaped
 from gigapix.formats.tiff.tags import DESCRIPTION
+
+MAX_RUN_SEGMENTS: Final = 1 << 16
+"""Strips of a plane that are looked at to see whether they lie in one run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +57,8 @@ class Contents:
 
     file: Tiff
     kind: str
-    stacks: tuple[Stack, ...] | None = None
+    stacks: tuple[Callable[[], Stack], ...] | None = None
+    """Made when they are asked for: an OME-XML may name ten thousands."""
     groups: tuple[tuple[str, Group], ...] | None = None
     problems: tuple[str, ...] = ()
 
@@ -72,7 +84,7 @@ def read_image(index: int, file_name: str) -> Steps[ImageSpec]:
     if contents.stacks is not None:
         if index >= len(contents.stacks):
             raise RequestError(f"no image {index} in a file of {len(contents.stacks)}")
-        return (yield from _stacked(contents, contents.stacks[index]))
+        return (yield from _stacked(contents, contents.stacks[index]()))
     if contents.groups is not None:
         name, group = contents.groups[index] if index < len(contents.groups) else ("", None)
     else:
@@ -107,30 +119,27 @@ def read_contents(file_name: str) -> Steps[Contents]:
             return (yield from _ome(plain, description, ifd, file_name))
         if kind == "imagej":
             return (yield from _imagej(plain, description, ifd))
+        if kind == "shaped":
+            return (yield from _shaped(plain, description, ifd))
         if kind == "svs":
             return (yield from _svs(plain))
-    except MissingPartError:
-        raise
     except GigapixError as error:
-        return replace(plain, kind="plain", problems=(f"read as plain pages: {error.message}",))
+        return replace(plain, problems=(f"read as plain pages: {error.message}",))
     return plain
 
 
 def _ome(plain: Contents, description: str, ifd: Ifd, file_name: str) -> Steps[Contents]:
     metadata = ome.parse(description)
     if metadata.metadata_file is not None:
-        raise MissingPartError(f"its OME-XML lies in another file, {metadata.metadata_file}")
-    if not metadata.images:
-        raise FormatError("; ".join(metadata.problems) or "OME-XML without an image")
+        return replace(plain, problems=(f"read as plain pages: its OME-XML lies in {metadata.metadata_file}",))
+    images = [image for image in metadata.images if is_here(image, metadata.uuid, file_name)]
+    if not images:
+        raise FormatError("; ".join(metadata.problems) or "no OME image has a plane in this file")
     _, layout = yield from layout_at(plain.file, ifd.offset)
     samples = layout.samples if len(metadata.images) == 1 else None
-    stacks = [stack_of_ome(image, metadata.uuid, file_name, samples=samples) for image in metadata.images]
-    # An image none of whose planes is in this file is another file's.
-    here = tuple(stack for stack in stacks if (stack.ifd >= 0).any())
-    if not here:
-        elsewhere = sorted({name for stack in stacks for name in list(stack.missing.values())[:9]})
-        raise MissingPartError(f"its planes lie in other files: {', '.join(elsewhere)}")
-    return replace(plain, stacks=here, problems=metadata.problems)
+    stacks = [partial(stack_of_ome, image, metadata.uuid, file_name, samples=samples) for image in images]
+    stacks[0]()  # a text that makes no stack is seen now, when the pages can still be read without it
+    return replace(plain, stacks=tuple(stacks), problems=metadata.problems)
 
 
 def _imagej(plain: Contents, description: str, ifd: Ifd) -> Steps[Contents]:
@@ -141,24 +150,51 @@ def _imagej(plain: Contents, description: str, ifd: Ifd) -> Steps[Contents]:
     planes = math.prod(imagej.extent_of(facts, samples=layout.samples, planar=layout.planar))
     if planes <= 1:
         return plain
-    first, *_ = yield from segment_ranges(ifd, layout, [0])
-    raw = layout.encoding.compression == UNCOMPRESSED and first is not None
-    contiguous = raw and imagej.is_contiguous(
-        planes, offset=first[0] if first else 0, plane_bytes=plane_bytes(layout), next_ifd=ifd.next
-    )
-    # With an IFD for every plane either way of finding them is right; without, only the first is.
-    if contiguous and (yield from plain.file.page(planes - 1)) is not None:
-        contiguous = False
+    contiguous = (yield from plain.file.page(planes - 1)) is None
+    if contiguous and not (yield from _in_one_run(ifd, layout, planes)):
+        raise FormatError(f"ImageJ names {planes} planes, and the file does not hold them")
     x, y = _resolution(ifd, 282), _resolution(ifd, 283)
-    return replace(
-        plain,
-        stacks=(
-            stack_of_imagej(
-                facts, contiguous=contiguous, samples=layout.samples, planar=layout.planar,
-                resolution=(x, y) if x and y else None, metadata=_imagej_metadata(ifd),
-            ),
-        ),
-    )  # fmt: skip
+    stack = stack_of_imagej(
+        facts,
+        contiguous=contiguous,
+        samples=layout.samples,
+        planar=layout.planar,
+        resolution=(x, y) if x and y else None,
+        metadata=_imagej_metadata(ifd),
+    )
+    return replace(plain, stacks=(lambda: stack,))
+
+
+def _shaped(plain: Contents, description: str, ifd: Ifd) -> Steps[Contents]:
+    """An array whose pages have IFDs is a plain file; one whose planes have not is a stack."""
+    facts = shaped.parse(description)
+    _, layout = yield from layout_at(plain.file, ifd.offset)
+    if facts is None or not facts.truncated or layout.volume[0] > 1:
+        return plain
+    page = (layout.volume[1], layout.volume[2], layout.samples)
+    stack = stack_of_shaped(facts, page, contiguous=True)
+    if not (yield from _in_one_run(ifd, layout, math.prod(stack.shape))):
+        raise FormatError(f"the description names {math.prod(stack.shape)} planes, and the file does not hold them")
+    return replace(plain, stacks=(lambda: stack,))
+
+
+def _in_one_run(ifd: Ifd, layout: Layout, planes: int) -> Steps[bool]:
+    """Whether `planes` uncompressed planes follow one another from the first strip on, up to the next IFD or the end."""
+    if layout.encoding.compression != UNCOMPRESSED or layout.segments > MAX_RUN_SEGMENTS:
+        return False
+    ranges = yield from segment_ranges(ifd, layout, range(layout.segments))
+    end = ranges[0][0] if ranges[0] else 0
+    for found in ranges:
+        if found is None or found[0] != end:
+            return False
+        end += found[1]
+    start = end - plane_bytes(layout)
+    if not ranges[0] or start != ranges[0][0]:
+        return False
+    if not imagej.is_contiguous(planes, offset=start, plane_bytes=plane_bytes(layout), next_ifd=ifd.next):
+        return False
+    (last,) = yield [(start + planes * plane_bytes(layout) - 1, 1)]
+    return len(last) == 1
 
 
 def _resolution(ifd: Ifd, code: int) -> float:
@@ -177,14 +213,21 @@ def _svs(plain: Contents) -> Steps[Contents]:
     pages: list[Page] = []
     while (page := (yield from plain.file.page(len(pages)))) is not None:
         pages.append(page)
-    slide = aperio.layout_of([aperio.SlidePage(width=p.width, height=p.height, tiled=p.tiled, subfile=p.subfile) for p in pages])
+    slide = aperio.layout_of(
+        [aperio.SlidePage(width=p.width, height=p.height, tiled=p.tiled, subfile=p.subfile) for p in pages]
+    )
     if slide is None:
         return plain
     groups = [
         (f"slide, focal plane {focus}" if focus else "slide", Group(levels=tuple(pages[n] for n in numbers)))
         for focus, numbers in enumerate(zip(*slide.levels, strict=True))
     ]
-    beside = [("thumbnail", slide.thumbnail), ("label", slide.label), ("macro", slide.macro), *(("", n) for n in slide.others)]
+    beside = [
+        ("thumbnail", slide.thumbnail),
+        ("label", slide.label),
+        ("macro", slide.macro),
+        *(("", n) for n in slide.others),
+    ]
     groups += [(name, Group(levels=(pages[number],))) for name, number in beside if number is not None]
     return replace(plain, groups=tuple(groups))
 
@@ -213,9 +256,7 @@ def _grouped(contents: Contents, name: str, group: Group) -> Steps[ImageSpec]:
             problems.append(f"the mask of {page.width} x {page.height} pixels is left out: {error.message}")
             continue
         levels = [_masked(level, single_level(tiff, page.offset, mask)) for level in levels]
-    return ImageSpec(
-        contents=contents, name=name, ifd=ifd, levels=tuple(levels), problems=tuple(problems)
-    )
+    return ImageSpec(contents=contents, name=name, ifd=ifd, levels=tuple(levels), problems=tuple(problems))
 
 
 def _masked(level: LevelSpec, mask: LevelSpec) -> LevelSpec:
@@ -227,41 +268,73 @@ def _stacked(contents: Contents, stack: Stack) -> Steps[ImageSpec]:
     tiff = contents.file
     ifds = stack.ifd.ravel()
 
-    def offset_of(plane: int) -> Steps[int]:
+    def offset_of(plane: int) -> Steps[int | None]:
         index = int(ifds[plane])
-        if index < 0:
-            part = stack.missing.get(plane)
-            raise MissingPartError(f"plane {plane} lies in {part}" if part else f"plane {plane} is in no file")
-        page = yield from tiff.page(index)
-        if page is None:
-            raise MissingPartError(f"plane {plane} should be in IFD {index}, and the file has {tiff.walked}")
-        return page.offset
+        return None if index < 0 else (yield from _page_offset(tiff, index))
 
     first = next(plane for plane, index in enumerate(ifds) if index >= 0)
-    offset = yield from offset_of(first)
+    offset = yield from _page_offset(tiff, 0 if stack.contiguous else int(ifds[first]))
     ifd, layout = yield from layout_at(tiff, offset)
     yield from ifd.load(DESCRIPTION)
-    problems = list(contents.problems)
-    levels = [stacked_level(tiff, layout, stack.axes, stack.shape, offset_of, stack.contiguous)]
-    for number, sub in enumerate((yield from sub_offsets(tiff, offset))):
-        try:
-            _, coarser = yield from layout_at(tiff, sub)
-            levels.append(stacked_level(tiff, coarser, stack.axes, stack.shape, _sub_offset(tiff, offset_of, number)))
-        except GigapixError as error:
-            problems.append(f"level {number + 1} is left out: {error.message}")
-    levels.sort(key=lambda level: -math.prod(level.shape[-2:]))
+    problems = [*contents.problems, *stack.problems]
+    if stack.contiguous:
+        levels = [stacked_level(layout, stack.axes, stack.shape, located_in_run(tiff, layout, offset, ifds))]
+    else:
+        here = located(tiff, layout, offset_of)
+        levels = [stacked_level(layout, stack.axes, stack.shape, _located_beside(here, layout, stack, None))]
+        for number, sub in enumerate((yield from sub_offsets(tiff, offset))):
+            try:
+                _, coarser = yield from layout_at(tiff, sub)
+                here = located(tiff, coarser, _sub_offset(tiff, offset_of, number))
+                locate = _located_beside(here, coarser, stack, number)
+                levels.append(stacked_level(coarser, stack.axes, stack.shape, locate))
+            except GigapixError as error:
+                problems.append(f"level {number + 1} is left out: {error.message}")
+        levels.sort(key=lambda level: -math.prod(level.shape[-2:]))
     return ImageSpec(
-        contents=contents, name=stack.name, ifd=ifd, levels=tuple(levels), stack=stack,
-        problems=tuple(problems),
-    )  # fmt: skip
+        contents=contents, name=stack.name, ifd=ifd, levels=tuple(levels), stack=stack, problems=tuple(problems)
+    )
+
+
+def _page_offset(tiff: Tiff, index: int) -> Steps[int]:
+    page = yield from tiff.page(index)
+    if page is None:
+        raise MissingPartError(f"a plane should be in IFD {index}, and the file has {tiff.walked}")
+    return page.offset
 
 
 def _sub_offset(tiff: Tiff, offset_of: OffsetOf, number: int) -> OffsetOf:
-    def sub_offset_of(plane: int) -> Steps[int]:
+    def sub_offset_of(plane: int) -> Steps[int | None]:
         offset = yield from offset_of(plane)
+        if offset is None:
+            return None
         offsets = yield from sub_offsets(tiff, offset)
         if number >= len(offsets):
-            raise FormatError(f"plane {plane} has {len(offsets)} reduced versions, the first one has more", offset=offset)
+            raise FormatError(
+                f"plane {plane} has {len(offsets)} reduced versions, the first one has more", offset=offset
+            )
         return offsets[number]
 
     return sub_offset_of
+
+
+def _located_beside(here: Locate, layout: Layout, stack: Stack, level: int | None) -> Locate:
+    """`locate` that looks for planes of other files in those files, at SubIFD `level` where that is not None."""
+
+    def there(index: int, segments: Sequence[int]) -> Steps[Located]:
+        tiff = yield from open_tiff()
+
+        def offset_of(plane: int) -> Steps[int | None]:
+            return (yield from _page_offset(tiff, index))
+
+        own = offset_of if level is None else _sub_offset(tiff, offset_of, level)
+        return (yield from located(tiff, layout, own)(0, segments))
+
+    def locate(plane: int, segments: Sequence[int]) -> Steps[Located]:
+        file = stack.missing.get(plane)
+        if file is None:
+            return (yield from here(plane, segments))
+        found: Located = yield Elsewhere(file, there(stack.missing.ifd(plane), segments))
+        return replace(found, file=file)
+
+    return locate if stack.missing else here

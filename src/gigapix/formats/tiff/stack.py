@@ -40,7 +40,7 @@ class Stack:
     ifd: NDArray[np.int64]
     """Of that shape: the index in the chain of the IFD that holds the plane, -1 where this file does not hold it.
     Where `contiguous`: the plane's place in the run of planes that begins at the first IFD's data."""
-    missing: Mapping[int, str] = field(default_factory=_nothing)
+    missing: PlanesElsewhere = field(default_factory=PlanesElsewhere)
     """Plane (its index in the raveled `ifd`) to the file that holds it and is not this one. A plane that is -1 there
     and not in here is in no file."""
     contiguous: bool = False
@@ -71,7 +71,8 @@ def stack_of_ome(
     """
     sizes = {"T": image.size_t, "C": planes_along_c(image, samples, pages), "Z": image.size_z}
     _check(sizes)
-    ifd, part = place_planes(image, sizes, uuid, file_name, pages)
+    there, part = place_planes(image, sizes, uuid, file_name, pages)
+    ifd = np.where(part >= 0, -1, there)
     order = image.dimension_order[2:]
     elsewhere = int(np.count_nonzero(part >= 0))
     absent = len(ifd) - int(np.count_nonzero(ifd >= 0)) - elsewhere
@@ -81,7 +82,11 @@ def stack_of_ome(
         order,
         sizes,
         ifd,
-        missing=PlanesElsewhere(_to_tcz(part, order, sizes).ravel(), image.parts) if elsewhere else _nothing(),
+        missing=PlanesElsewhere(
+            _to_tcz(part, order, sizes).ravel(), image.parts, _to_tcz(there, order, sizes).ravel()
+        )
+        if elsewhere
+        else PlanesElsewhere(),
         channels=image.channels,
         pixel_size=MappingProxyType({**image.physical_size, **time}),
         name=image.name,

@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix.errors import FormatError
-from gigapix.formats.model import Buffer
+from gigapix.formats.model import Buffer, ByteOrder
 from gigapix.formats.tiff.tags import TEXT
 
 TYPES: Final[Mapping[int, tuple[str, str, int]]] = MappingProxyType({
@@ -33,7 +34,7 @@ Value = Any
 """int, float, str, bytes, a tuple of them, or an ndarray."""
 
 
-def decode_value(code: int, kind: int, count: int, data: Buffer, byteorder: str) -> Value:
+def decode_value(code: int, kind: int, count: int, data: Buffer, byteorder: ByteOrder) -> Value:
     """The value of a tag of type `kind` from exactly its bytes."""
     name, component, _ = TYPES[kind]
     raw = bytes(data)
@@ -54,7 +55,7 @@ def decode_value(code: int, kind: int, count: int, data: Buffer, byteorder: str)
     return _plain(values) if count >= ARRAY_FROM else tuple(values.tolist())
 
 
-def _plain(values: np.ndarray) -> np.ndarray:
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(values.dtype.newbyteorder("="))
 
 
@@ -67,7 +68,7 @@ def decode_text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def decode_table(code: int, kind: int, data: Buffer, byteorder: str) -> np.ndarray:
+def decode_table(code: int, kind: int, data: Buffer, byteorder: ByteOrder) -> NDArray[np.uint64]:
     """Part of a table of unsigned integers (offsets, byte counts) as uint64."""
     if kind not in INTEGERS:
         raise FormatError(f"tag {code} is a table of integers, and has the type {kind}")

@@ -89,9 +89,9 @@ def encode_tile(file: TiffFile, pixels: NDArray[Any]) -> bytes:
         unsigned[:, 1:] -= unsigned[:, :-1].copy()
     if file.compression == NONE:
         return chunky.tobytes()
-    from imagecodecs import zlib_encode
+    from imagecodecs import deflate_encode
 
-    return bytes(zlib_encode(chunky.tobytes(), level=6))
+    return bytes(deflate_encode(chunky.tobytes(), level=6))
 
 
 def directory(file: TiffFile, offset: int, tile_offsets: Numbers, tile_bytes: Numbers) -> bytes:

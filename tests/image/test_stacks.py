@@ -1,0 +1,88 @@
+"""Stacks, slides and sets of files: every fixture reads as the pixels that it was made of."""
+
+import numpy as np
+import pytest
+
+import gigapix
+from tests.fixtures_micro import MICRO, ome_set
+
+
+@pytest.mark.parametrize("name", [name for name in MICRO if name != "svs_focal_planes"])
+def test_fixture_reads_as_it_was_made(name, tmp_path):
+    path = tmp_path / f"{name}.tif"
+    expected = MICRO[name](path)
+    with gigapix.open(path) as image:
+        found = image.read()
+        index = [n for n, axis in enumerate(image.axes) if axis == "C" and found.ndim > expected.ndim]
+        tolerance = 2 if image.levels[0].spec.encoding.compression == 7 else 0
+        np.testing.assert_allclose(
+            found.squeeze(tuple(index)), expected.reshape(found.squeeze(tuple(index)).shape), atol=tolerance
+        )
+
+
+def test_levels_of_a_stack_have_its_planes(tmp_path):
+    MICRO["ome_pyramid"](tmp_path / "x.ome.tif")
+    with gigapix.open(tmp_path / "x.ome.tif") as image:
+        assert len(image.levels) > 1
+        for level, spec in enumerate(image.levels):
+            whole = image.read(level=level)
+            assert whole.shape == spec.shape and spec.shape[:-2] == image.shape[:-2]
+            last = {axis: size - 1 for axis, size in zip(image.axes[:-2], spec.shape, strict=False) if axis != "C"}
+            one = image.read(level=level, select=last, bands=0)
+            np.testing.assert_array_equal(one, whole[tuple(last.get(axis, 0) for axis in image.axes[:-2])])
+
+
+def test_planes_in_other_files_are_read_from_there(tmp_path):
+    expected = ome_set(tmp_path)
+    files = sorted(tmp_path.glob("*.tif"))
+    assert len(files) > 1
+    for file in files:
+        with gigapix.open(file) as image:
+            found = image.read()
+            np.testing.assert_array_equal(found, expected.reshape(found.shape))
+
+
+def test_a_missing_part_is_named_and_the_others_are_read(tmp_path):
+    expected = ome_set(tmp_path)
+    files = sorted(tmp_path.glob("*.tif"))
+    files[-1].unlink()
+    with gigapix.open(files[0]) as image:
+        with pytest.raises(gigapix.MissingPartError, match=files[-1].name):
+            image.read()
+        found = image.read(select={"Z": 0}) if "Z" in image.axes else image.read(select={"T": 0})
+        assert found.size and found.size < expected.size
+
+
+def test_a_set_in_memory_misses_its_parts(tmp_path):
+    ome_set(tmp_path)
+    with gigapix.open(sorted(tmp_path.glob("*.tif"))[0].read_bytes()) as image, pytest.raises(gigapix.MissingPartError):
+        image.read()
+
+
+def test_a_slide_has_pictures_beside_it(tmp_path):
+    MICRO["svs"](tmp_path / "x.svs")
+    with gigapix.open(tmp_path / "x.svs") as image:
+        assert image.kind == "svs" and len(image.levels) > 1 and image.count > 1
+        count = image.count
+    names = []
+    for index in range(count):
+        with gigapix.open(tmp_path / "x.svs", index=index) as image:
+            names.append(image.metadata.get("name"))
+            assert image.read().shape == image.shape
+    assert names[0] == "slide" and {"thumbnail", "label", "macro"} <= set(names)
+
+
+@pytest.mark.parametrize("index", [-1, 1, 10**9])
+def test_an_image_that_is_not_there(index, tmp_path):
+    MICRO["ome_rgb"](tmp_path / "x.ome.tif")
+    with pytest.raises(gigapix.RequestError, match="no image"):
+        gigapix.open(tmp_path / "x.ome.tif", index=index)
+
+
+def test_focal_planes_of_a_slide_are_images_with_levels_of_their_own(tmp_path):
+    expected = MICRO["svs_focal_planes"](tmp_path / "x.svs").reshape(3, -1, 3, 256, 320)
+    for focus in range(3):
+        with gigapix.open(tmp_path / "x.svs", index=focus) as image:
+            assert image.metadata["name"] == (f"slide, focal plane {focus}" if focus else "slide")
+            assert len(image.levels) > 1
+            assert np.abs(image.read().astype(int) - expected.reshape(-1, 256, 320)[focus * 3 : focus * 3 + 3]).max() <= 2
