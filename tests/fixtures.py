@@ -80,8 +80,8 @@ def _codecs() -> Iterator[tuple[str, Writer]]:
     """Each codec in each layout, gray, chunky and planar."""
     for codec, (layout, options) in itertools.product((*LOSSLESS, "jpeg", "webp", "jpegxr"), LAYOUTS.items()):
         for kind in ("gray", "rgb", "planar"):
-            if codec == "webp" and kind != "rgb":
-                continue
+            if (codec == "webp" and kind != "rgb") or (codec == "jpegxr" and (layout, kind) != ("one_strip", "rgb")):
+                continue  # WebP is colour only; each JPEG XR segment is decoded by a process of its own
             data = pixels("u1", 1 if kind == "gray" else 3)
             more: dict[str, Any] = {"planarconfig": "separate"} if kind == "planar" else {}
             data = np.ascontiguousarray(np.moveaxis(data, 2, 0)) if kind == "planar" else data
@@ -94,7 +94,8 @@ def _types() -> Iterator[tuple[str, Writer]]:
         for dtype in CODEC_TYPES.get(codec, ALL_TYPES):
             if dtype != "u1":
                 data = pixels(dtype, top=4000 if codec == "jpeg2000" else None)
-                yield f"{codec}_{dtype}", partial(_tifffile, data=data, compression=codec, tile=(16, 16))
+                tile = (48, 48) if codec == "jpegxr" else (16, 16)
+                yield f"{codec}_{dtype}", partial(_tifffile, data=data, compression=codec, tile=tile)
     for codec, order in itertools.product(("lzw", "zstd"), "<>"):
         end = "big_endian" if order == ">" else "little_endian"
         for dtype, samples in itertools.product(ALL_TYPES, (1, 3)):

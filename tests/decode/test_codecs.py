@@ -1,5 +1,6 @@
 """Byte codecs: whole, cut, too long, too short, followed by something else."""
 
+import contextlib
 import lzma
 import zlib
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigapix.decode import codecs
+from gigapix.decode import codecs, decode_into
 from gigapix.errors import DecodeError
 from tests.decode.build import decoded, encoding, picture, planes
 
@@ -32,12 +33,13 @@ ENCODERS = {
 BOUNDED = [5, 8, 32773, 34925, 50000]
 
 
-@pytest.mark.parametrize("predictor", [1, 2, 3])
-@pytest.mark.parametrize("dtype", ["u1", "<u2", ">i2", "<u4", ">u8", "<f2", ">f4", "<f8"])
+FLOATS = ["<f2", ">f4", "<f8"]
+PREDICTED = [(dtype, predictor) for dtype in ["u1", "<u2", ">i2", "<u4", ">u8", *FLOATS] for predictor in (1, 2)]
+
+
+@pytest.mark.parametrize(("dtype", "predictor"), PREDICTED + [(dtype, 3) for dtype in FLOATS])
 @pytest.mark.parametrize("compression", ENCODERS)
 def test_each_codec_with_each_predictor(compression, dtype, predictor):
-    if predictor == 3 and dtype[1] != "f":
-        pytest.skip("a predictor of floats")
     pixels = picture(13, 17, 3, dtype[-2:])
     stored = pixels.astype(dtype)
     if predictor == 2:
@@ -63,22 +65,21 @@ def test_never_more_than_asked_for_and_never_less_than_there_is(compression, dat
 
 @pytest.mark.parametrize("compression", BOUNDED)
 @given(data=st.binary(min_size=1, max_size=600), cut=st.integers(1, 700))
-def test_a_stream_cut_short_gives_what_it_has_or_an_error(compression, data, cut):
+def test_a_stream_cut_short_is_whole_all_the_same_or_an_error(compression, data, cut):
     stream = ENCODERS[compression](data)
+    target = np.zeros((1, 1, 1, len(data)), "u1")
     try:
-        found = bytes(codecs.decompress(stream[: max(len(stream) - cut, 0)], compression, len(data)))
-    except Exception:
+        decode_into(stream[: max(len(stream) - cut, 0)], encoding(compression), target.shape[1:], target)
+    except DecodeError:
         return
-    assert data.startswith(found)
+    assert target.tobytes() == data
 
 
 @pytest.mark.parametrize("compression", BOUNDED)
 @given(data=st.binary(min_size=1, max_size=300))
 def test_garbage_is_a_decode_error_or_some_pixels(compression, data):
-    try:
+    with contextlib.suppress(DecodeError):
         decoded(data, encoding(compression), (3, 5))
-    except DecodeError as error:
-        assert error.message
 
 
 def test_a_deflate_stream_that_breaks_behind_the_segment_does_not_matter_but_one_within_does():

@@ -1,4 +1,4 @@
-"""Bombs and lies: each in a child process whose memory is measured, and ends in one of our errors or in right pixels."""
+"""Bombs and lies: each runs in a child process whose memory is measured, and ends in one of our errors or in pixels."""
 
 import lzma
 import struct
@@ -31,14 +31,15 @@ def streams():
     """name: (encoding, data, whether the first bytes are an image all the same)."""
     grey, colour = picture(16, 16), picture(16, 16, 3)
     zeros = bytes(BOMB)
-    yield "deflate", encoding(8), zlib.compress(zeros), True
-    yield "zstd", encoding(50000), imagecodecs.zstd_encode(zeros), False
+    deflate, zstd = zlib.compress(zeros, 1), imagecodecs.zstd_encode(zeros, level=1)
+    yield "deflate", encoding(8), deflate, True
+    yield "zstd", encoding(50000), zstd, False
     yield "lzma", encoding(34925), lzma.compress(zeros, preset=0), True
     yield "lzw", encoding(5), imagecodecs.lzw_encode(zeros), True
     yield "packbits", encoding(32773), b"\x81\x00" * (BOMB // 128), True
-    yield "pixarlog", encoding(32909), zlib.compress(zeros), True
-    yield "lerc in zstd", encoding(34887, lerc_parameters=(4, 2)), imagecodecs.zstd_encode(zeros), False
-    yield "lerc in deflate", encoding(34887, lerc_parameters=(4, 1)), zlib.compress(zeros), False
+    yield "pixarlog", encoding(32909), deflate, True
+    yield "lerc in zstd", encoding(34887, lerc_parameters=(4, 2)), zstd, False
+    yield "lerc in deflate", encoding(34887, lerc_parameters=(4, 1)), deflate, False
     yield "png", encoding(34933), patched(imagecodecs.png_encode(grey), ">II", 16, HUGE, HUGE), False
     jpeg = imagecodecs.jpeg8_encode(grey)
     at = jpeg.index(b"\xff\xc0") + 5

@@ -11,13 +11,15 @@ from gigapix.decode import decode_into
 from gigapix.errors import DecodeError, UnsupportedError
 from tests.decode.build import decoded, encoding, picture, planes
 
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+
 LOSSLESS = {
     34712: lambda p: imagecodecs.jpeg2k_encode(p, level=0, reversible=True),
     33003: lambda p: imagecodecs.jpeg2k_encode(p, level=0, reversible=True, codecformat="j2k"),
-    33005: lambda p: imagecodecs.htj2k_encode(p),
+    33005: imagecodecs.htj2k_encode,
     34887: imagecodecs.lerc_encode,
     34933: imagecodecs.png_encode,
-    34934: lambda p: imagecodecs.jpegxr_encode(p),
+    34934: imagecodecs.jpegxr_encode,
     50001: lambda p: imagecodecs.webp_encode(p, lossless=True),
     50002: lambda p: imagecodecs.jpegxl_encode(p, lossless=True),
 }

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from gigapix.decode import decode_into
 from tests.decode.build import decoded, encoding, picture, planes
 
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+
 
 def pack(values: np.ndarray, bits: tuple[int, ...]) -> bytes:
     """(rows, n) integers, most significant bit first, each row to a whole byte."""

@@ -39,9 +39,7 @@ def test_any_box_of_any_samples(data):
     stored = zlib.compress(stored) if compression == 8 else stored
     # A view with strides of its own, as a window in a larger array has.
     target = np.zeros((box[0], len(select), box[2] * 2, box[1] + 3), "u2").transpose(1, 0, 3, 2)[:, :, 3:, ::2]
-    decode_into(
-        stored, encoding(compression, ">u2", samples), pixels.shape[:3], target, origin=origin, samples=select
-    )
+    decode_into(stored, encoding(compression, ">u2", samples), pixels.shape[:3], target, origin=origin, samples=select)
     inside = tuple(slice(at, at + size) for at, size in zip(origin, box, strict=True))
     assert np.array_equal(target, np.moveaxis(pixels[inside][..., select], -1, 0))
 
@@ -63,7 +61,7 @@ def test_a_segment_with_fewer_rows_gives_those_that_it_has(compression):
     target = np.zeros((3, 1, 7, 4), "u1")
     decode_into(data, encoding(compression, samples=3), (1, 10, 6), target)
     assert np.array_equal(target, planes(pixels[:7, :4]))
-    with pytest.raises(DecodeError, match="7 rows .* of the 8"):
+    with pytest.raises(DecodeError, match=r"7 rows .* of the 8"):
         decode_into(data, encoding(compression, samples=3), (1, 10, 6), np.zeros((3, 1, 8, 4), "u1"))
 
 

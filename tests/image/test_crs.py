@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj.database import query_crs_info
 from pyproj.enums import PJType
-from rasterio.crs import CRS as RasterioCRS
+from rasterio import crs as rasterio_crs
+from rasterio.enums import WktVersion
+from rasterio.errors import RasterioError
 
 from gigapix.errors import MissingExtraError
 from gigapix.formats.tiff.geokeys import NAMES, GeoKeys
@@ -48,8 +50,8 @@ def codes(kind: PJType) -> list[int]:
 
 def same_in_both_registries(code: int) -> bool:
     try:
-        theirs = RasterioCRS.from_epsg(code).to_wkt("WKT2_2019")
-    except Exception:  # an unknown code, or one that WKT can't express
+        theirs = rasterio_crs.CRS.from_epsg(code).to_wkt(version=WktVersion.WKT2_2019)
+    except (RasterioError, ValueError):  # a code that it doesn't know
         return False
     return bool(pyproj.CRS.from_wkt(theirs) == pyproj.CRS.from_epsg(code))
 
@@ -150,8 +152,8 @@ FIGURES = [
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_projections_and_figures_of_the_earth(projection: str) -> None:
     for figure in FIGURES:
-        if projection == "longlat" and "units" in figure:
-            continue
+        if (projection == "longlat" and "units" in figure) or (projection.startswith("utm") and "+b=" in figure):
+            continue  # PROJ has no such thing
         data = written(crs=f"+proj={projection} {figure} +type=crs")
         assert equal(crs_of(keys_of(data)), crs_of_gdal(data)), figure
 
@@ -163,6 +165,7 @@ LAMBERT = 'PROJCS["x",GEOGCS["GCS_North_American_1983",DATUM["D_North_American_1
 PARAMETER["Standard_Parallel_1",33.0],PARAMETER["Standard_Parallel_2",45.0],PARAMETER["Central_Meridian",-96.0],\
 PARAMETER["Latitude_Of_Origin",39.0],UNIT["Meter",1.0]]'
 ERDAS = "IMAGINE GeoTIFF Support\nCopyright 1991 - 2001 by ERDAS, Inc. All Rights Reserved\n@(#)$RCSfile$ $Date$\n"
+UNKNOWN = "Unable to match Ellipsoid (Datum) to a GeographicTypeGeoKey value\n"
 
 CASES: dict[str, tuple[dict[int, KeyValue], int]] = {
     "a projected code without a model": ({3072: 32633}, 1),
@@ -192,6 +195,7 @@ CASES: dict[str, tuple[dict[int, KeyValue], int]] = {
         1,
     ),
     "Mercator off the equator": ({**USER, 2048: 4326, 3075: 7, 3080: 5.0, 3081: 30.0}, 1),
+    "Mercator off the equator with a scale": ({**USER, 2048: 4326, 3075: 7, 3080: 5.0, 3081: 30.0, 3092: 0.5}, 1),
     "Mercator with a scale too many": ({**USER, 2048: 4326, 3075: 7, 3078: 30.0, 3080: 5.0, 3092: 0.5}, 0),
     "no linear unit": ({**USER, 2048: 4326, **UTM}, 1),
     "a linear unit for angles": ({**USER, 2048: 4326, 2052: 9003, **UTM}, 1),
@@ -256,7 +260,7 @@ CASES: dict[str, tuple[dict[int, KeyValue], int]] = {
     "a citation that is a name": ({1024: 2, 2049: "mine", 2057: 6378137.0, 2059: 298.257222101}, 1),
     "ERDAS's citations": (
         {1024: 1, 3072: 32767, 3074: 16010, 3076: 9001, 2057: 6378206.4, 2059: 294.978698}
-        | {2049: ERDAS + "Ellipsoid = Clarke 1866\nDatum = NAD27 (CONUS)", 3073: ERDAS + "UTM Zone 10N"},
+        | {2049: f"{ERDAS}{UNKNOWN}Ellipsoid = Clarke 1866\nDatum = NAD27 (CONUS)", 3073: f"{ERDAS}UTM Zone 10N"},
         0,
     ),
     "a name in parts": ({**USER, 2048: 4326, **UTM, 1026: "PCS Name = foo bar|"}, 0),
@@ -293,6 +297,18 @@ def test_numbers_that_are_none_make_no_crs() -> None:
         assert crs_of(GeoKeys(values={**USER, 2048: 4326, 3075: 1, 3080: value})) is None
 
 
+def test_names() -> None:
+    def name(values: dict[int, KeyValue]) -> str:
+        found = crs_of(GeoKeys(values={**USER, 2048: 4326, **UTM, **values}))
+        return "" if found is None else found.name
+
+    assert name({}) == "unnamed"
+    assert name({1026: "general", 3073: "projected"}) == "projected"
+    assert name({1026: "general", 3073: "LUnits = foot"}) == "general"
+    assert name({1026: "PCS Name = general|Units = m|"}) == "general"
+    assert name({3073: f"{ERDAS}UTM Zone 10N\nEllipsoid = Clarke 1866"}) == "UTM Zone 10N"
+
+
 def test_no_keys_no_crs() -> None:
     assert crs_of(GeoKeys()) is None
 
@@ -304,9 +320,8 @@ def test_a_missing_pyproj_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
         crs_of(GeoKeys(values={3072: 32633}))
 
 
-CODE = st.sampled_from(
-    [0, 1, 2, 3, 7, 8, 10, 15, 17, 4326, 4267, 4807, 4978, 4979, 5030, 5703, 5773, 6267, 6326, 6807, 7008, 7030, 7415]
-    + [8901, 8903, 9001, 9003, 9102, 9105, 9815, 10406, 16033, 27572, 32633, 3857, 32767, 40000, 65535]
+CODE = st.sampled_from([0, 1, 2, 3, 7, 8, 10, 15, 17, 9815, 32767, 40000, 65535]) | st.sampled_from(
+    [4326, 4267, 4807, 4978, 4979, 5030, 5703, 5773, 6267, 6326, 6807, 7008, 7030, 7415, 8901, 8903, 9001, 9003, 9102]
 )
 NUMBER = st.floats() | st.sampled_from([0.0, 1.0, 45.0, -90.0, 6378137.0, 298.257])
 CITATION = st.text(max_size=20) | st.sampled_from(

@@ -17,9 +17,10 @@ READS = 100_000
 
 
 @pytest.mark.parametrize("place", [(0, 0), (999, 999), (123, 456), (999, 0), (6, 0)])
-def test_one_tile_of_a_million(place: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("ifd_first", [True, False])
+def test_one_tile_of_a_million(place: tuple[int, int], ifd_first: bool, tmp_path: Path) -> None:
     path = tmp_path / "million.tif"
-    shapes = million_tiles(path)
+    shapes = million_tiles(path, ifd_first=ifd_first)
     warm = tmp_path / "warm.tif"
     million_tiles(warm, side=3)
     with gigapix.open(warm) as image:  # what decoding imports is not this image's

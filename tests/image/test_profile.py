@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
+from rasterio.errors import RasterioError
 
 import gigapix
 from gigapix.errors import GigapixError
@@ -43,9 +44,8 @@ def profile_of_tags(data: bytes) -> dict[str, Any]:
     )
 
 
-TYPES = (
-    """uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64 complex64 complex128 complex_int16""".split()
-)
+TYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
+TYPES += ["float32", "float64", "complex64", "complex128", "complex_int16"]
 LAYOUTS = [(1, "pixel"), (3, "pixel"), (3, "band"), (2, "band")]
 COMPRESSIONS = [None, "deflate", "lzw", "zstd", "packbits", "lzma", "lerc", "lerc_deflate", "lerc_zstd"]
 BITS = [None, 1, 2, 4, 7, 12]
@@ -146,7 +146,7 @@ def test_the_corpus(corpus: Path) -> None:
                 theirs = dict(dataset.profile)
                 bounds = tuple(dataset.bounds)
                 points = len(dataset.gcps[0])
-        except Exception:  # nothing to equal
+        except RasterioError:  # nothing to equal
             continue
         try:
             image = gigapix.open(data)

@@ -12,7 +12,7 @@ COMPRESSIONS: Final[Mapping[int, str]] = MappingProxyType({
     33005: "jpeg2000 (aperio rgb)", 33007: "jpeg (alternative)", 34712: "jpeg2000", 34887: "lerc",
     34892: "jpeg (lossy dng)", 34925: "lzma", 34926: "zstd (old code)", 34927: "webp (old code)", 34933: "png",
     34934: "jpegxr",
-    50000: "zstd", 50001: "webp", 50002: "jpegxl", 52546: "jpegxl (dng)",
+    50000: "zstd", 50001: "webp", 50002: "jpegxl", 50013: "deflate (pixtiff)", 52546: "jpegxl (dng)",
 })  # fmt: skip
 """Tag 259."""
 

@@ -9,7 +9,8 @@ import sys
 from enum import Enum
 from typing import Final
 
-from gigapix.errors import UnsupportedError
+from gigapix import limits
+from gigapix.errors import LimitError, UnsupportedError
 from gigapix.formats.model import Encoding
 
 
@@ -61,6 +62,10 @@ DISTANCES: Final[dict[int, int]] = {34892: 2, 34893: 4, 34894: 2, 34895: 4}
 
 FLOAT_PREDICTORS: Final = (3, 34894, 34895)
 
+MAX_RATIOS: Final[dict[int, int]] = {5: 4096, 8: 2064, 32773: 128, 32946: 2064, 34925: 16384, 50013: 2064}
+"""Twice what these codecs can make of a byte (deflate 1032, LZW some 1400 with Clear codes and 2560 without, PackBits 64,
+LZMA some 7000): `limits.MAX_RATIO` is that of the others. Twice, since a segment may hold less than its shape."""
+
 KNOWN_GAPS: Final[dict[int, str]] = {
     9: "JBIG (T.85)", 10: "JBIG (T.43)", 32766: "NeXT", 32771: "CCITT RLE, word-aligned", 32809: "ThunderScan",
     32895: "IT8 CT", 32896: "IT8 LW", 32897: "IT8 MP", 32898: "IT8 BL", 32908: "PixarFilm", 34661: "JBIG",
@@ -109,6 +114,15 @@ def expected_bytes(encoding: Encoding, shape: tuple[int, int, int]) -> int:
     if COMPRESSIONS.get(encoding.compression, ("", Family.BYTES))[1] in (Family.IMAGE, Family.JPEG):
         return depth * height * width * encoding.samples * encoding.dtype.itemsize
     return depth * height * row_bytes(encoding, width)
+
+
+def check_ratio(encoding: Encoding, expected: int, held: int) -> None:
+    """Raise LimitError where `held` compressed bytes can't be the `expected` ones of a large segment."""
+    if (
+        expected > limits.SEGMENT_TRUST_BYTES
+        and expected > MAX_RATIOS.get(encoding.compression, limits.MAX_RATIO) * held
+    ):
+        raise LimitError(f"a segment of {held} bytes can't hold the {expected} bytes that its size asks for")
 
 
 def supported(encoding: Encoding) -> None:

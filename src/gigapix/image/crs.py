@@ -84,7 +84,7 @@ def _projected(keys: GeoKeys) -> CRS:
     known = registered("CRS", keys.code("ProjectedCRSGeoKey"))
     if known is not None:
         return _crs(_in_unit_of(keys, known))
-    name = _name(keys)
+    name = _name(keys.text("ProjectedCitationGeoKey"), keys.text("GTCitationGeoKey"))
     if name in _NAMED:
         from pyproj import CRS
 
@@ -116,10 +116,11 @@ def _in_unit_of(keys: GeoKeys, crs: Json) -> Json:
     return {name: value for name, value in crs.items() if name != "id"} | {"coordinate_system": system}
 
 
-def _name(keys: GeoKeys) -> str:
-    """Of a CRS that is spelled out: the projected citation, else the general one, where that is not a list of parts."""
-    for key in ("ProjectedCitationGeoKey", "GTCitationGeoKey"):
-        text = keys.text(key)
+def _name(*citations: str) -> str:
+    """Of a CRS that is spelled out: that of the first citation which is, or has, a name."""
+    for citation in citations:
+        erdas = citation.startswith("IMAGINE GeoTIFF")  # its copyright comes first, and ends with a "$"
+        text = citation.rpartition("$")[2].strip().partition("\n")[0] if erdas else citation
         name = parts_of(text).get("PCS Name") or ("" if " = " in text else text)
         if name:
             return name
@@ -129,7 +130,7 @@ def _name(keys: GeoKeys) -> str:
 def _local(keys: GeoKeys) -> CRS:
     """A plane with a unit and no place on the Earth: what keys amount to that say no more."""
     unit = length_unit(keys)
-    name = keys.text("GTCitationGeoKey") or keys.text("GeodeticCitationGeoKey") or "unnamed"
+    name = _name(keys.text("GTCitationGeoKey"), keys.text("GeodeticCitationGeoKey"))
     axes = [axis_of("Easting", "E", "east", unit), axis_of("Northing", "N", "north", unit)]
     return _crs(
         {

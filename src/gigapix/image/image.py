@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix.errors import RequestError
+from gigapix.errors import GigapixError, RequestError
 from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff.series import ImageSpec, count_images
 from gigapix.image import facts
@@ -266,7 +266,10 @@ class Image:
     ) -> ReadPlan:
         """What `read` with the same arguments will do, without doing it."""
         spec = self._level(level).spec
-        return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select)
+        try:
+            return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select)
+        except GigapixError as error:
+            raise error.located(self.path) from None
 
     def read(
         self,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, product
+from operator import index
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -175,7 +176,10 @@ def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
     elif isinstance(wanted, SupportsIndex):
         positions = (wanted.__index__(),)
     else:
-        positions = tuple(int(p) for p in wanted)
+        try:
+            positions = tuple(index(p) for p in wanted)
+        except TypeError:
+            raise RequestError(f"{wanted!r:.60} are no positions along {axis}") from None
     if not positions:
         raise RequestError(f"nothing is selected along {axis}")
     if min(positions) < 0 or max(positions) >= size:
@@ -195,10 +199,10 @@ def _pieces(level: LevelSpec, chosen: Mapping[str, Sequence[int]]) -> Iterator[P
     for places in product(*(range(len(chosen[axis])) for axis in stacked)):
         for channel, run in runs:
             at = {axis: chosen[axis][place] for axis, place in zip(stacked, places, strict=True)} | {"C": channel}
-            index = [at[axis] for axis in level.plane_axes]
+            places_of_plane = [at[axis] for axis in level.plane_axes]
             target: list[Any] = [slice(None)] * len(level.axes)
             for axis, place in zip(stacked, places, strict=True):
                 target[level.axes.index(axis)] = place
             target[level.axes.index("C")] = slice(run[0][0], run[-1][0] + 1)
-            plane = int(np.ravel_multi_index(index, level.plane_shape)) if index else 0
+            plane = int(np.ravel_multi_index(places_of_plane, level.plane_shape)) if places_of_plane else 0
             yield Piece(plane, tuple(band % level.samples for _, band in run), tuple(target))

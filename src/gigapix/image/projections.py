@@ -94,10 +94,12 @@ def _method_of(keys: GeoKeys) -> _Method | None:
     from pyproj.exceptions import CRSError
 
     code = keys.get("ProjMethodGeoKey")
+    if code == 7 and _value(keys, 8801) != 0 and keys.number("ProjStdParallel1GeoKey") is None:
+        if _value(keys, 8805) != 1:
+            raise CRSError("a Mercator projection has its origin on the equator")
+        return _MERCATOR_B
     if code == 7 and keys.number("ProjStdParallel1GeoKey") is not None:
         return _MERCATOR_B
-    if code == 7 and _value(keys, 8801) != 0:
-        raise CRSError("a Mercator projection has its origin on the equator")
     if code == 15 and _value(keys, 8805) == 1:
         return _POLAR_B
     return _METHODS.get(code) if isinstance(code, int) else None
@@ -105,8 +107,11 @@ def _method_of(keys: GeoKeys) -> _Method | None:
 
 def _value(keys: GeoKeys, parameter: int) -> float:
     _, names, _, default = _PARAMETERS[parameter]
-    if parameter == 8802 and keys.get("ProjMethodGeoKey") == 15:
+    method = keys.get("ProjMethodGeoKey")
+    if parameter == 8802 and method == 15:
         names = _POLE_LONGITUDE
+    if parameter == 8823 and method == 7:
+        names = (*_PARALLEL_1, *_LATITUDE)  # a latitude of origin without a scale was meant as the parallel
     return next((value for name in names if (value := keys.number(name)) is not None), default)
 
 

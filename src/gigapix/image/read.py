@@ -31,6 +31,13 @@ PIECE_BYTES: Final = 1 << 20
 """Of an uncompressed segment that are read at once: large enough to amortise a call, small enough for the CPU's cache."""
 
 
+ZEROED_BYTES: Final = 32 << 20
+"""From this size on an output of zeros costs nothing: the system maps its pages when they are first touched."""
+
+ALONE_BYTES: Final = 8 << 20
+"""Up to this size, uncompressed pixels of a local file are copied by the calling thread alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A segment, or rows of one, with its place in the file."""
@@ -65,8 +72,9 @@ class Reader:
 
     def run(self, plan: ReadPlan, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Read what the plan says and return it, in `out` (of the plan's shape, any strides) where that is given."""
-        full = output_of(plan, out)
+        full = output_of(plan, out, self.cache.source.name)
         fetches = self._fetches(plan)
+        zeroed = out is None and plan.nbytes >= ZEROED_BYTES
         lock = threading.Lock()
         failed = threading.Event()
 
@@ -78,12 +86,14 @@ class Reader:
                     if fetch is None:
                         return
                     with self.budget.hold(_cost(fetch, plan)):
-                        finish(fetch, self._read(fetch), full, self.cache.source.name)
+                        finish(fetch, self._read(fetch), full, self.cache.source.name, zeroed)
             except BaseException:
                 failed.set()
                 raise
 
         helpers = min(self.most, plan.segments) - 1
+        if self.cache.source.local and plan.level.encoding.compression == UNCOMPRESSED and plan.nbytes < ALONE_BYTES:
+            helpers = 0  # copying is done before a thread has begun
         futures = [self.workers().submit(work) for _ in range(helpers)] if helpers > 0 else []
         try:
             work()
@@ -99,7 +109,8 @@ class Reader:
         """`run` without blocking. Cancelling it cancels its requests."""
         import asyncio
 
-        full = output_of(plan, out)
+        full = output_of(plan, out, self.cache.source.name)
+        zeroed = out is None and plan.nbytes >= ZEROED_BYTES
         loop = asyncio.get_running_loop()
         name = self.cache.source.name
         under_way: set[asyncio.Task[None]] = set()
@@ -107,7 +118,7 @@ class Reader:
         async def work(fetch: Fetch) -> None:
             async with self.budget.hold_async(_cost(fetch, plan)):
                 data = await self._read_async(fetch)
-                decoding = loop.run_in_executor(self.workers(), finish, fetch, data, full, name)
+                decoding = loop.run_in_executor(self.workers(), finish, fetch, data, full, name, zeroed)
                 try:
                     await asyncio.shield(decoding)
                 except asyncio.CancelledError:
@@ -145,14 +156,15 @@ class Reader:
         return await self.cache.beside(fetch.file).source.read_async(*fetch.merged.range) if fetch.merged else b""
 
 
-def output_of(plan: ReadPlan, out: NDArray[Any] | None) -> NDArray[Any]:
+def output_of(plan: ReadPlan, out: NDArray[Any] | None, name: str) -> NDArray[Any]:
     """The array of the plan's full rank to write to: a new one, or a view of `out`."""
     if out is None:
         try:
-            return np.empty(plan.full_shape, plan.level.dtype)
+            make = np.zeros if plan.nbytes >= ZEROED_BYTES else np.empty
+            return make(plan.full_shape, plan.level.dtype)
         except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address holds
             raise MemoryBudgetError(
-                f"the result would take {plan.nbytes} bytes; read a window or a coarser level"
+                f"the result would take {plan.nbytes} bytes; read a window or a coarser level", path=name
             ) from error
     if out.shape != plan.shape or out.dtype != plan.level.dtype or not out.flags.writeable:
         wanted = f"a writable array of shape {plan.shape} and type {plan.level.dtype}"
@@ -216,8 +228,12 @@ def _cost(fetch: Fetch, plan: ReadPlan) -> int:
     return fetch.merged.length + plan.segment_bytes if fetch.merged else 0
 
 
-def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str) -> None:
-    """Decode the jobs of a fetch from its bytes into the output; `name` is the file's, for messages."""
+def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str, zeroed: bool) -> None:
+    """Decode the jobs of a fetch from its bytes into the output.
+
+    name: the file's, for messages.
+    zeroed: the output was all zeros to begin with, so that a sparse segment of zeros is there already.
+    """
     view = memoryview(data)
     for job in fetch.jobs:
         read = job.read
@@ -226,7 +242,8 @@ def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str) -> None:
             target = target[:, None]
         target = target[(read.bands, *read.box)]
         if job.range is None or fetch.merged is None:
-            target[...] = 0 if job.encoding.nodata is None else job.encoding.nodata
+            if not (zeroed and not job.encoding.nodata):
+                target[...] = 0 if job.encoding.nodata is None else job.encoding.nodata
             continue
         start = job.range[0] - fetch.merged.offset
         part = view[start : start + job.range[1]]

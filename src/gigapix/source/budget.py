@@ -12,6 +12,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+
+class _Turn:
+    """One wish: granted at once, or when `granted` is set."""
+
+    __slots__ = ("given_up", "granted", "size")
+
+    def __init__(self, size: int, granted: Future[None] | None) -> None:
+        self.size: Final = size
+        self.granted: Final = granted
+        self.given_up = False
 
 
 class ByteBudget:
@@ -21,53 +33,50 @@ class ByteBudget:
         self.total = total
         self._free = total
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        self._waiting: deque[_Turn] = deque()
 
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
         """Hold bytes while the block runs."""
-        size, turn = self._ask(wanted)
+        turn = self._ask(wanted)
         try:
-            turn.result()
+            if turn.granted is not None:
+                turn.granted.result()
             yield
         finally:
-            self._release(size, turn)
+            self._release(turn)
 
     @asynccontextmanager
     async def hold_async(self, wanted: int) -> AsyncIterator[None]:
         """`hold` without blocking."""
-        import asyncio
-
-        size, turn = self._ask(wanted)
+        turn = self._ask(wanted)
         try:
-            if not turn.done():
-                await asyncio.shield(asyncio.wrap_future(turn))
+            if turn.granted is not None and not turn.granted.done():
+                import asyncio
+
+                await asyncio.shield(asyncio.wrap_future(turn.granted))
             yield
         finally:
-            self._release(size, turn)
+            self._release(turn)
 
-    def _ask(self, wanted: int) -> tuple[int, Future[None]]:
-        size, turn = min(wanted, self.total), Future[None]()
+    def _ask(self, wanted: int) -> _Turn:
+        size = min(wanted, self.total)
         with self._lock:
-            self._waiting.append((size, turn))
-        self._grant()
-        return size, turn
-
-    def _grant(self) -> None:
-        granted = []
-        with self._lock:
-            while self._waiting and self._waiting[0][0] <= self._free:
-                size, turn = self._waiting.popleft()
+            if not self._waiting and size <= self._free:
                 self._free -= size
-                granted.append(turn)
-        for turn in granted:
-            turn.set_result(None)
+                return _Turn(size, None)
+            turn = _Turn(size, Future())
+            self._waiting.append(turn)
+            return turn
 
-    def _release(self, size: int, turn: Future[None]) -> None:
+    def _release(self, turn: _Turn) -> None:
         with self._lock:
-            entry = next((each for each in self._waiting if each[1] is turn), None)
-            if entry is not None:
-                self._waiting.remove(entry)  # gave up before its turn came
+            if turn.granted is None or turn.granted.done():
+                self._free += turn.size
             else:
-                self._free += size
-        self._grant()
+                turn.given_up = True
+            while self._waiting and (self._waiting[0].given_up or self._waiting[0].size <= self._free):
+                first = self._waiting.popleft()
+                if not first.given_up and first.granted is not None:
+                    self._free -= first.size
+                    first.granted.set_result(None)  # under the lock: a turn is either granted or given up

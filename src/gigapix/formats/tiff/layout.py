@@ -15,6 +15,10 @@ from gigapix import limits
 from gigapix.errors import FormatError, LimitError, UnsupportedError
 from gigapix.formats.model import Encoding, OldJpeg
 from gigapix.formats.tiff.ifd import Ifd
+from gigapix.formats.tiff.tags import name_of
+
+EXTRA_ENTRIES: Final = 1024
+"""Entries beyond those of the segments that a table may have: some writers allocate them in advance."""
 
 YCBCR: Final = 6
 OLD_JPEG: Final = 6
@@ -51,7 +55,7 @@ def layout_of(ifd: Ifd, old_jpeg: OldJpeg | None = None) -> Layout:
         raise LimitError(f"an image of {volume[2]} x {volume[1]} pixels", offset=ifd.offset)
     compression = ifd.integer(259, 1)
     samples = _samples(ifd, compression)
-    planar = ifd.integer(284, 1) == 2 and samples > 1
+    planar = samples > 1 and ifd.integer(284, 1) == 2
     tiled = 322 in ifd.entries
     segment = _tile(ifd) if tiled else _strip(ifd, volume)
     grid = tuple(-(-size // step) for size, step in zip(volume, segment, strict=True))
@@ -61,6 +65,10 @@ def layout_of(ifd: Ifd, old_jpeg: OldJpeg | None = None) -> Layout:
     counts = next((tag for tag in (325, 279, 514) if tag in ifd.entries), 0)
     if not offsets:
         raise FormatError("there are neither TileOffsets nor StripOffsets", offset=ifd.offset)
+    segments = math.prod(grid) * (samples if planar else 1)
+    for tag in (offsets, counts):
+        if tag and ifd.entries[tag].count > 4 * segments + EXTRA_ENTRIES:
+            raise FormatError(f"{name_of(tag)} claims {ifd.entries[tag].count} entries for {segments} segments")
     return Layout(
         volume=volume,
         segment=segment,

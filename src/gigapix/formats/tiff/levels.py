@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,9 @@ from gigapix.formats.tiff.layout import OLD_JPEG, Layout, layout_of
 
 JOIN_ENTRIES: Final = 512
 """Slices of a table that lie closer than this many entries (4 KiB of offsets) are read as one."""
+
+SMALL_TABLE: Final = 1024
+"""Segments up to which a plane's tables are read whole and kept: 4 to 8 kB each, less than one request for a slice."""
 
 SLACK_BYTES: Final = 1 << 20
 """A compressed segment may exceed twice its decoded size by this much (tables, headers, metadata) and not more."""
@@ -81,23 +85,59 @@ def stacked_level(layout: Layout, plane_axes: str, plane_shape: tuple[int, ...],
 def located(tiff: Tiff, first: Layout, offset_of: OffsetOf) -> Locate:
     """`locate` for planes that have IFDs of their own."""
 
+    latest: dict[int, tuple[Ifd, Layout, Tables | None]] = {}
+
     def locate(plane: int, segments: Sequence[int]) -> Steps[Located]:
         offset = yield from offset_of(plane)
         if offset is None:
             return Located(encoding=first.encoding, ranges=(None,) * len(segments))
-        ifd, layout = yield from layout_at(tiff, offset)
-        if (layout.volume, layout.samples, layout.encoding.dtype) != (
-            first.volume,
-            first.samples,
-            first.encoding.dtype,
-        ):
-            raise FormatError(f"plane {plane} differs from the first one in size or type", offset=offset)
-        if (layout.segment, layout.planar) != (first.segment, first.planar):
-            raise UnsupportedError(f"plane {plane} is cut otherwise than the first one", offset=offset)
-        ranges = yield from segment_ranges(ifd, layout, segments)
-        return Located(encoding=layout.encoding, ranges=ranges)
+        known = latest.get(offset)
+        if known is None:
+            known = yield from _plane_at(tiff, first, plane, offset)
+            latest.clear()
+            latest[offset] = known
+        ifd, layout, tables = known
+        if tables is not None:
+            return Located(encoding=layout.encoding, ranges=tables.ranges(layout, segments))
+        return Located(encoding=layout.encoding, ranges=(yield from segment_ranges(ifd, layout, segments)))
 
     return locate
+
+
+def _plane_at(tiff: Tiff, first: Layout, plane: int, offset: int) -> Steps[tuple[Ifd, Layout, Tables | None]]:
+    """A plane's IFD, its layout, which must be that of the first plane, and its tables where they are small."""
+    ifd, layout = yield from layout_at(tiff, offset)
+    mine, other = layout.encoding.dtype, first.encoding.dtype
+    if (layout.volume, layout.samples, mine) != (first.volume, first.samples, other):
+        raise FormatError(f"plane {plane} differs from the first one in size or type", offset=offset)
+    if (layout.segment, layout.planar) != (first.segment, first.planar):
+        raise UnsupportedError(f"plane {plane} is cut otherwise than the first one", offset=offset)
+    return ifd, layout, (yield from _small_tables(ifd, layout))
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a plane with few segments, whole."""
+
+    offsets: list[int]
+    counts: list[int] | None
+
+    def ranges(self, layout: Layout, segments: Sequence[int]) -> tuple[Range | None, ...]:
+        """The byte range of each segment by index, None where it is sparse."""
+        counts = self.counts
+        return tuple(_range(layout, n, self.offsets[n], None if counts is None else counts[n]) for n in segments)
+
+
+def _small_tables(ifd: Ifd, layout: Layout) -> Steps[Tables | None]:
+    tags = [tag for tag in (layout.offsets_tag, layout.counts_tag) if tag]
+    number = layout.segments
+    if number > SMALL_TABLE or any(ifd.entries[tag].count < number for tag in tags):
+        return None
+    buffers = yield [r for tag in tags for r in ifd.slices(tag, [(0, number)])]
+    columns = [ifd.table(tag, bytes(data)).tolist() for tag, data in zip(tags, buffers, strict=True)]
+    if any(len(column) < number for column in columns):
+        return None  # where the file ends before its tables do, `segment_ranges` says so, or finds what is wanted
+    return Tables(columns[0], columns[1] if len(columns) > 1 else None)
 
 
 def located_in_run(tiff: Tiff, layout: Layout, offset: int, places: NDArray[np.int64]) -> Locate:
