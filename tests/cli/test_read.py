@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,17 @@ def test_outputs_that_cannot_be(run: Run, cog: Path, tmp_path: Path) -> None:
     assert ".npy, .tif" in run("read", cog, "-o", tmp_path / "out.jpg", code=2).output
     assert "is the image itself" in run("read", cog, "-o", cog, code=2).output
     assert "No such file" in run("read", cog, "-o", tmp_path / "no" / "out.npy", code=1).output
+
+
+def test_a_file_system_that_has_no_room(run: Run, cog: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        output = run("read", cog, "-o", tmp_path / "out.npy", code=1).output
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert output == f"gigapix: {tmp_path / 'out.npy'}: File too large\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_half_way_leaves_what_was_there(run: Run, cog: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def decoded(data: Buffer, how: Encoding, shape: tuple[int, ...], **more: Any) ->
     """The whole segment as (samples, depth, height, width); `shape` is (height, width) or (depth, height, width)."""
     box = (1, *shape) if len(shape) == 2 else shape
     target = np.full((how.samples, *box), 77, how.dtype)
-    decode_into(data, how, box, target, **more)
+    decode_into(memoryview(data), how, box, target, **more)  # a memoryview is what readers pass
     return target
 
 

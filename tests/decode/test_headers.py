@@ -19,14 +19,21 @@ def jpeg_size(data):
     return jpeg.size(jpeg.frame(data), None)
 
 
+def lerc_size(data):
+    size, length = headers.lerc_size(data)
+    if length > len(data):
+        raise DecodeError("cut short")
+    return size
+
+
 MAKERS = {
     "png": (headers.png_size, imagecodecs.png_encode, 1),
     "webp": (headers.webp_size, lambda p: imagecodecs.webp_encode(p, level=50, lossless=False), 3),
     "webp_lossless": (headers.webp_size, lambda p: imagecodecs.webp_encode(p, lossless=True), 3),
     "webp_alpha": (headers.webp_size, lambda p: imagecodecs.webp_encode(p, level=50, lossless=False), 4),
-    "lerc": (headers.lerc_size, imagecodecs.lerc_encode, 3),
-    "lerc_v2": (headers.lerc_size, lambda p: imagecodecs.lerc_encode(p, version=2), 1),
-    "lerc_v3": (headers.lerc_size, lambda p: imagecodecs.lerc_encode(p, version=3), 1),
+    "lerc": (lerc_size, imagecodecs.lerc_encode, 3),
+    "lerc_v2": (lerc_size, lambda p: imagecodecs.lerc_encode(p, version=2), 1),
+    "lerc_v3": (lerc_size, lambda p: imagecodecs.lerc_encode(p, version=3), 1),
     "jpegxr": (headers.jpegxr_size, imagecodecs.jpegxr_encode, 3),
     "jpegxl": (headers.jpegxl_size, lambda p: imagecodecs.jpegxl_encode(p, effort=1), 3),
     "jpegxl_box": (headers.jpegxl_size, lambda p: imagecodecs.jpegxl_encode(p, effort=1, usecontainer=True), 1),

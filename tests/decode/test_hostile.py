@@ -62,6 +62,9 @@ def streams():
     yield "jpegxl channels", encoding(50002), planar, False
     lerc = imagecodecs.lerc_encode(grey)
     yield "lerc", encoding(34887), patched(lerc, "<ii", 14, HUGE, HUGE), False
+    flat = imagecodecs.lerc_encode(np.zeros((256, 256), "u1"))
+    yield "bands of lerc", encoding(34887), imagecodecs.lerc_encode(np.zeros((16, 16), "u1")) * 700_000, True
+    yield "lerc bands too large", encoding(34887), bytes(flat) * 5000, False
     yield "constant lerc", encoding(34887), imagecodecs.lerc_encode(np.zeros((9000, 9000), "u1")), False
     yield "fax", encoding(4, bits=(1,)), b"\xff" * 100_000, True
 

@@ -19,7 +19,7 @@ from tests.hostile.segments import encoders, one_tile
 
 STEMS = (
     *(f"{codec}_tiles_rgb" for codec in ("none", "lzw", "deflate", "packbits", "lzma", "zstd", "png", "jpegxl", "jpeg2000", "jpeg", "webp")),
-    "lerc_tiles_gray", "jpegxr_one_strip_rgb", "lzw_strips_planar", "jpeg_ycbcr_2x2", "jpeg_ycbcr_4x2", "lzw_f4_3_predictor_little_endian",
+    "lerc_tiles_gray", "jpegxr_one_strip_rgb", "lzw_strips_planar", "jpeg_ycbcr_2x2", "jpeg_ycbcr_4x1", "lzw_f4_3_predictor_little_endian",
     "zstd_u2_3_predictor_big_endian", "none_f8_big_endian_bigtiff", "bits_12_3_le", "rgb565_le", "float24_be", "fill_order_2",
     "gdal_bilevel_ccittrle", "gdal_bilevel_ccittfax3", "gdal_bilevel_ccittfax4", "gdal_lerc_zstd_tiles", "gdal_lerc_deflate_tiles",
     "gdal_masked", "gdal_sparse_band", "gdal_float16", "gdal_complex", "cog_deflate", "cog_jpeg", "volume_lzw_8", "pages_of_many_sizes",

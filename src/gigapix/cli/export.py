@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
-from gigapix.errors import UnsupportedError
+from gigapix.errors import GigapixError, UnsupportedError
 from gigapix.formats.model import UNCOMPRESSED, LevelSpec
 from gigapix.image.plan import ReadPlan
 from gigapix.image.window import Window
@@ -49,6 +49,10 @@ def _fresh(path: Path) -> Iterator[BinaryIO]:
         with part.open("xb") as file:
             yield file
         part.replace(path)
+    except OSError as error:  # a full disk, a file too large: the system doesn't say which
+        if error.filename is None and not isinstance(error, GigapixError):
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

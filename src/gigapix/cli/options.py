@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -30,27 +30,18 @@ debug_option: Final[Decorator] = click.option(
 """So that it works behind the command's name, too."""
 
 
-class Integers(click.ParamType[tuple[int, ...]]):
-    """Whole numbers with commas between them; `count` of them where that is given."""
+def integers_option(name: str, metavar: str, text: str, count: int | None = None) -> Decorator:
+    """An option that takes whole numbers with commas between them; `count` of them where that is given."""
 
-    name = "integers"
-
-    def __init__(self, metavar: str, count: int | None = None) -> None:
-        self.metavar = metavar
-        self.count = count
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """How it shows in the help."""
-        return self.metavar
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Parse the text."""
-        if isinstance(value, tuple):
-            return value
+    def parse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+        if value is None:
+            return None
         try:
             numbers = tuple(int(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"{value!r} is not {self.metavar}", param, ctx)
-        if self.count is not None and len(numbers) != self.count:
-            self.fail(f"{value!r} is not {self.metavar}", param, ctx)
+            numbers = ()
+        if not numbers or (count is not None and len(numbers) != count):
+            raise click.BadParameter(f"{value!r} is not {metavar}")
         return numbers
+
+    return click.option(name, metavar=metavar, callback=parse, help=text)

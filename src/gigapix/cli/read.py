@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigapix.cli.options import Integers, debug_option, index_option, level_option, path_argument
+from gigapix.cli.options import debug_option, index_option, integers_option, level_option, path_argument
 
 
 def _selection(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
@@ -21,11 +21,9 @@ def _selection(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
 
 @click.command(name="read")
 @path_argument
-@click.option(
-    "--window", type=Integers("COL,ROW,WIDTH,HEIGHT", 4), help="In pixels of the level; the whole without it."
-)
+@integers_option("--window", "COL,ROW,WIDTH,HEIGHT", "In pixels of the level; the whole without it.", 4)
 @level_option
-@click.option("--bands", type=Integers("N,..."), help="Which bands, in this order, counted from 0; all without it.")
+@integers_option("--bands", "N,...", "Which bands, in this order, counted from 0; all without it.")
 @click.option(
     "--select", multiple=True, callback=_selection, metavar="AXIS=N", help="A position along T or Z of a stack."
 )

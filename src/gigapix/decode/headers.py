@@ -71,15 +71,20 @@ def webp_size(data: Buffer) -> Size:
     return Size(height=height, width=width, samples=4)
 
 
-def lerc_size(data: Buffer) -> Size:
-    """Lerc2 blob, versions 1 to 6: version, checksum (from 3), rows, columns, depth (from 4)."""
+def lerc_size(data: Buffer) -> tuple[Size, int]:
+    """(size, length) of a Lerc2 blob, versions 1 to 6. A band is a blob, and others of the same size may follow."""
     if bytes(data[:6]) != b"Lerc2 ":
         raise DecodeError("not a Lerc2 blob")
     (version,) = unpack("<i", data, 6)
     if not 1 <= version <= 6:
         raise UnsupportedError(f"LERC version {version} is not supported")
-    height, width, depth = unpack("<iii", data, 10 if version < 3 else 14)
-    return Size(height=height, width=width, samples=depth if version >= 4 else 1)
+    at = 10 if version < 3 else 14  # a checksum since version 3
+    height, width, depth = unpack("<iii", data, at)
+    depth, at = (depth, at + 12) if version >= 4 else (1, at + 8)
+    length = unpack("<8xi", data, at)[0]  # behind the number of valid pixels and the size of a block
+    if min(height, width, depth, length) < 1:
+        raise DecodeError("the LERC header makes no sense")
+    return Size(height=height, width=width, samples=depth), length
 
 
 def jpegxr_size(data: Buffer) -> Size:

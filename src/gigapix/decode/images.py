@@ -56,10 +56,10 @@ def check(size: Size, encoding: Encoding, shape: Shape, reach: tuple[int, int]) 
     depth, height, width = shape
     rows = depth * height
     taller = size.height > rows
-    taller_bytes = size.height * size.width * encoding.samples * encoding.dtype.itemsize
+    most_bytes = size.height * size.width * max(size.samples, encoding.samples) * max(2, encoding.dtype.itemsize)
     if (
         size.width > width
-        or (taller and (size.width != width or taller_bytes > limits.SEGMENT_TRUST_BYTES))
+        or (taller and (size.width != width or most_bytes > limits.SEGMENT_TRUST_BYTES))
         or (depth > 1 and (size.height, size.width) != (rows, width))
         or size.samples > max(4, encoding.samples)
         or size.height < reach[0]
@@ -139,10 +139,14 @@ def _pixarlog(data: Buffer, encoding: Encoding, shape: Shape) -> Pixels:
 def _lerc(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int]) -> Pixels:
     """GDAL's LERC in TIFF: invalid pixels of floats are NaN, and a mask may stand for an 8-bit alpha channel."""
     blob = _lerc_blob(data, encoding, shape)
-    size = headers.lerc_size(blob)
+    size, length = headers.lerc_size(blob)
     check(size, encoding, shape, reach)
+    bands = 1 if size.samples > 1 else encoding.samples
+    for _ in range(1, bands):  # a constant band takes 70 bytes, so no more of them than there are samples
+        if length < len(blob):
+            length += headers.lerc_size(blob[length:])[1]
     pixels: Pixels
-    pixels, valid = imagecodec("lerc_decode")(blob, masks=True)
+    pixels, valid = imagecodec("lerc_decode")(blob[:length], masks=True)
     if encoding.byteorder != NATIVE:
         pixels = pixels.byteswap()  # libtiff brings samples into the file's byte order before it encodes them
     if pixels.ndim == 3 and size.samples == 1:
@@ -151,9 +155,12 @@ def _lerc(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int]
     pixels = pixels.reshape(size.height, size.width, -1)
     if valid is not None and pixels.dtype.kind == "f":
         pixels[~valid] = np.nan
-    if pixels.shape[2] == encoding.samples - 1 and encoding.extra_samples[-1:] == (UNASSOCIATED_ALPHA,):
-        alpha = np.full(pixels.shape[:2], True) if valid is None else valid.reshape(pixels.shape[:2])
-        pixels = np.dstack([pixels, np.where(alpha, np.iinfo(np.uint8).max, 0).astype(pixels.dtype)])
+    masked_alpha = encoding.extra_samples[-1:] == (UNASSOCIATED_ALPHA,) and pixels.dtype == np.uint8
+    if masked_alpha and pixels.shape[2] == encoding.samples - 1:
+        alpha = (
+            np.uint8(255) if valid is None else np.where(valid.reshape(pixels.shape[:2]), np.uint8(255), np.uint8(0))
+        )
+        pixels = np.dstack([pixels, np.broadcast_to(alpha, pixels.shape[:2])])
     return pixels
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix import limits
 from gigapix.decode import codecs, fax, images
 from gigapix.decode import samples as stored
 from gigapix.decode.support import (
     DISTANCES,
     NATIVE,
     Family,
+    check_ratio,
     expected_bytes,
     family,
     is_plain,
@@ -30,7 +30,7 @@ from gigapix.decode.support import (
     row_bytes,
     supported,
 )
-from gigapix.errors import DecodeError, GigapixError, LimitError, MemoryBudgetError, UnsupportedError
+from gigapix.errors import DecodeError, GigapixError, MemoryBudgetError, UnsupportedError
 from gigapix.formats.model import Buffer, Encoding
 from gigapix.kernels import place as place_kernel
 
@@ -61,8 +61,7 @@ def decode_into(
     if not target.size:
         return
     expected = expected_bytes(encoding, shape)
-    if expected > limits.SEGMENT_TRUST_BYTES and expected > limits.MAX_RATIO * len(data):
-        raise LimitError(f"a segment of {len(data)} bytes can't hold the {expected} bytes that its size asks for")
+    check_ratio(encoding, expected, len(data))
     try:
         _decode(data, encoding, shape, box)
     except GigapixError:

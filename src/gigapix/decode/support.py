@@ -63,8 +63,8 @@ DISTANCES: Final[dict[int, int]] = {34892: 2, 34893: 4, 34894: 2, 34895: 4}
 FLOAT_PREDICTORS: Final = (3, 34894, 34895)
 
 MAX_RATIOS: Final[dict[int, int]] = {5: 4096, 8: 2064, 32773: 128, 32946: 2064, 34925: 16384, 50013: 2064}
-"""Twice what these codecs can make of a byte (deflate 1032, LZW some 1400 with Clear codes and 2560 without, PackBits 64,
-LZMA some 7000): `limits.MAX_RATIO` is that of the others. Twice, since a segment may hold less than its shape."""
+"""Twice what these codecs can make of a byte (deflate 1032, LZW some 1400 with Clear codes and 2560 without, PackBits
+64, LZMA some 7000); twice, since a segment may hold less than its shape. Of the others it is `limits.MAX_RATIO`."""
 
 KNOWN_GAPS: Final[dict[int, str]] = {
     9: "JBIG (T.85)", 10: "JBIG (T.43)", 32766: "NeXT", 32771: "CCITT RLE, word-aligned", 32809: "ThunderScan",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff import gdal
 from gigapix.formats.tiff import geokeys as keys
 from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.series import ImageSpec
+from gigapix.image.compose import Validity
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -44,23 +46,23 @@ def transform(image: Image) -> Affine:
     """The transform of the tags, the identity where there is none."""
     from affine import Affine
 
+    return _transform(image) or Affine.identity()
+
+
+def _transform(image: Image) -> Affine | None:
     from gigapix.image.geo import transform_of
 
     ifd = image.spec.ifd
     raster_type = image.geokeys.raster_type if image.geokeys is not None else "area"
-    found = transform_of(_numbers(ifd, 33550), _numbers(ifd, 33922), _numbers(ifd, 34264), raster_type)
-    return Affine.identity() if found is None else found
+    return transform_of(_numbers(ifd, 33550), _numbers(ifd, 33922), _numbers(ifd, 34264), raster_type)
 
 
 def gcps(image: Image) -> tuple[GroundControlPoint, ...]:
     """Tiepoints that make no transform."""
     from gigapix.image.geo import gcps_of
 
-    ifd = image.spec.ifd
-    if _numbers(ifd, 33550) or _numbers(ifd, 34264):
-        return ()
     raster_type = image.geokeys.raster_type if image.geokeys is not None else "area"
-    return gcps_of(_numbers(ifd, 33922), raster_type)
+    return gcps_of(_numbers(image.spec.ifd, 33922), raster_type) if _transform(image) is None else ()
 
 
 def bounds(image: Image) -> tuple[float, float, float, float]:
@@ -103,6 +105,16 @@ def color_interpretation(image: Image) -> tuple[str, ...]:
         compression=spec.encoding.compression,
         bits=max(spec.encoding.bits),
         colormap=320 in image.spec.ifd,
+    )
+
+
+def validity(image: Image, level: LevelSpec) -> Validity:
+    """What tells which pixels of a level count."""
+    alpha = [n for n, name in enumerate(image.color_interpretation) if name == "alpha"]
+    return Validity(
+        mask=level.mask is not None,
+        nodata=image.nodata,
+        alpha=alpha[0] if alpha and image.nodata is None and level.samples == image.bands else None,
     )
 
 

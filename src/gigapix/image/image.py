@@ -23,8 +23,10 @@ from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff.series import ImageSpec, count_images
 from gigapix.image import facts
 from gigapix.image.blocks import block_windows
+from gigapix.image.compose import Reads, composed
 from gigapix.image.plan import ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader
+from gigapix.image.request import request_of
 from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
 from gigapix.source import ByteBudget, HeaderCache, Stats, drive, merge_limits
@@ -106,7 +108,7 @@ class Level:
         from affine import Affine
 
         y, x = self.scale
-        return self._image.transform * Affine.scale(x, y)
+        return self._image.transform @ Affine.scale(x, y)
 
     @property
     def has_mask(self) -> bool:
@@ -275,34 +277,112 @@ class Image:
         self,
         window: Window | Sequence[int] | None = None,
         *,
-        level: int = 0,
+        bounds: Sequence[float] | None = None,
+        level: int | None = None,
+        shape: tuple[int, int] | None = None,
         bands: int | Sequence[int] | None = None,
         select: Selection | None = None,
+        masked: bool = False,
+        resampling: str = "nearest",
+        boundless: bool | None = None,
+        fill_value: float | None = None,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """Read a window of a level, band first: shape ``(band, y, x)``, with T and Z in their places for stacks.
+        """Read a part of the image, band first: shape ``(band, y, x)``, with T and Z in their places for stacks.
 
-        window: (col_off, row_off, width, height) in pixels of that level; the whole level where None.
+        window: (col_off, row_off, width, height) in pixels of `level`, of level 0 where none is given; None for all.
+        bounds: (left, bottom, right, top) in the image's CRS, in place of a window. Without a shape they grow to whole
+            pixels; what lies outside of the image is cut off unless `boundless`.
+        level: 0 is the full resolution. With a shape and no level, the level is chosen by `Settings.zoom_level`.
+        shape: (height, width) of the result, which is resampled where it is not the region's own.
         bands: positions along C from 0, in the order wanted; an int gives an array without that axis.
         select: positions or slices along further axes, ``{"Z": 3}``; a position gives an array without that axis.
+        masked: return a `numpy.ma.MaskedArray`, masked by the stored mask, else by nodata, else by the alpha band.
+        resampling: nearest, bilinear, cubic, average or mode; pixels that are masked out weigh nothing.
+        boundless: window or bounds may reach over the edge, where they find `fill_value`, else nodata, else 0.
         out: an array of the result's shape and dtype to read into, with any strides.
 
         Values are as stored: palettes are not expanded, MinIsWhite is not inverted; YCbCr JPEG comes out as RGB.
         Raises RequestError for what isn't there, and FormatError, DecodeError, UnsupportedError or SourceError.
         """
-        return self._reader.run(self.plan(window, level=level, bands=bands, select=select), out)
+        task = self._task(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        if isinstance(task, ReadPlan):
+            return self._reader.run(task, out)
+        try:
+            plan = next(task)
+            while True:
+                plan = task.send(self._reader.run(plan))
+        except StopIteration as stop:
+            return _into(stop.value, out)
+        except GigapixError as error:
+            raise error.located(self.path) from error.__cause__
 
     async def read_async(
         self,
         window: Window | Sequence[int] | None = None,
         *,
-        level: int = 0,
+        bounds: Sequence[float] | None = None,
+        level: int | None = None,
+        shape: tuple[int, int] | None = None,
         bands: int | Sequence[int] | None = None,
         select: Selection | None = None,
+        masked: bool = False,
+        resampling: str = "nearest",
+        boundless: bool | None = None,
+        fill_value: float | None = None,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """`read` without blocking."""
-        return await self._reader.run_async(self.plan(window, level=level, bands=bands, select=select), out)
+        """`read` without blocking. Cancelling it cancels its requests."""
+        task = self._task(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        if isinstance(task, ReadPlan):
+            return await self._reader.run_async(task, out)
+        try:
+            plan = next(task)
+            while True:
+                plan = task.send(await self._reader.run_async(plan))
+        except StopIteration as stop:
+            return _into(stop.value, out)
+        except GigapixError as error:
+            raise error.located(self.path) from error.__cause__
+
+    def _task(
+        self,
+        window: Window | Sequence[int] | None,
+        bounds: Sequence[float] | None,
+        level: int | None,
+        shape: tuple[int, int] | None,
+        bands: int | Sequence[int] | None,
+        select: Selection | None,
+        masked: bool,
+        resampling: str,
+        boundless: bool | None,
+        fill_value: float | None,
+    ) -> ReadPlan | Reads:
+        """A read as a plan where pixels are wanted as they are, as steps where more is done to them."""
+        settings = self._cache.source.settings
+        boundless = settings.boundless if boundless is None else boundless
+        if bounds is None and shape is None and not masked and not boundless:
+            return self.plan(window, level=level or 0, bands=bands, select=select)
+        try:
+            request = request_of(
+                [each.spec for each in self.levels],
+                self.transform if bounds is not None else None,
+                window,
+                bounds,
+                level,
+                shape,
+                resampling,
+                boundless,
+                settings.zoom_level,
+            )
+            if request.plain is not None and not masked:
+                return self.plan(request.plain, level=request.level, bands=bands, select=select)
+            if fill_value is None:
+                fill_value = settings.fill_value if self.nodata is None else self.nodata
+            spec = self.levels[request.level].spec
+            return composed(spec, request, bands, select, masked, facts.validity(self, spec), fill_value)
+        except GigapixError as error:
+            raise error.located(self.path) from None
 
     def read_mask(self, window: Window | Sequence[int] | None = None, *, level: int = 0) -> NDArray[Any]:
         """The stored mask of a window as uint8, shape ``(y, x)``: 0 where a pixel is not valid, 255 where it is.
@@ -315,20 +395,27 @@ class Image:
         values = self._reader.run(plan_read(mask, window_of(window, mask.shape[-1], mask.shape[-2]), 0))
         return np.where(values > 0, np.uint8(255), np.uint8(0))
 
-    def tile(self, x: int, y: int, level: int = 0) -> NDArray[Any]:
-        """The segment in column `x` and row `y` of a level's grid, cut at the image's edge: ``(band, height, width)``."""
-        return self.read(self._tile_window(x, y, level), level=level)
+    def tile(self, x: int, y: int, level: int = 0, *, boundless: bool | None = None) -> NDArray[Any]:
+        """The segment in column `x` and row `y` of a level's grid: ``(band, height, width)``, cut at the image's edge.
 
-    async def tile_async(self, x: int, y: int, level: int = 0) -> NDArray[Any]:
+        boundless: give every tile its full size and those outside of the grid too, with the fill value where there is
+            no image (`Settings.boundless` where None).
+        """
+        return self.read(self._tile_window(x, y, level, boundless), level=level, boundless=boundless)
+
+    async def tile_async(self, x: int, y: int, level: int = 0, *, boundless: bool | None = None) -> NDArray[Any]:
         """`tile` without blocking."""
-        return await self.read_async(self._tile_window(x, y, level), level=level)
+        window = self._tile_window(x, y, level, boundless)
+        return await self.read_async(window, level=level, boundless=boundless)
 
-    def _tile_window(self, x: int, y: int, level: int) -> Window:
+    def _tile_window(self, x: int, y: int, level: int, boundless: bool | None) -> Window:
         spec = self._level(level)
         rows, columns = spec.grid
+        height, width = spec.spec.segment[1:]
+        if self._cache.source.settings.boundless if boundless is None else boundless:
+            return Window(x * width, y * height, width, height)
         if not (0 <= x < columns and 0 <= y < rows):
             raise RequestError(f"no tile ({x}, {y}) in a grid of {columns} x {rows}", path=self.path)
-        height, width = spec.spec.segment[1:]
         left, top = x * width, y * height
         return Window(left, top, min(width, spec.width - left), min(height, spec.height - top))
 
@@ -372,6 +459,15 @@ class Image:
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.shape))
         return f"<Image {self.path!r} {self.axes} {size} {self.dtype}, {len(self.levels)} levels>"
+
+
+def _into(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
+    if out is None:
+        return result
+    if out.shape != result.shape or out.dtype != result.dtype:
+        raise RequestError(f"out must be of shape {result.shape} and type {result.dtype}")
+    out[...] = result
+    return out
 
 
 def _cpus() -> int:

@@ -8,7 +8,7 @@ pixels that are not valid, or not there, are left out and the others scaled up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -23,45 +23,54 @@ _SUPPORT: Final = {"nearest": 0.0, "average": 0.5, "mode": 0.5, "bilinear": 1.0,
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """`size` output pixels over the source interval ``[start, stop)``, in source pixels, of `source` that there are."""
+    """Output pixels over the source interval ``[start, stop)``, in source pixels, of `source` that there are.
+
+    Of the `size` pixels that the interval is cut into, these are `span`. Each pixel's edges come from its place among
+    all of them, so that a part gives the same numbers as the whole.
+    """
 
     start: float
     stop: float
     size: int
     source: int
+    span: range = range(0)
+
+    def __post_init__(self) -> None:
+        if not self.span:
+            object.__setattr__(self, "span", range(self.size))
 
     @property
     def step(self) -> float:
         """Source pixels in an output pixel."""
         return (self.stop - self.start) / self.size
 
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Where the output pixels begin, and where the last one ends."""
+        edges: NDArray[np.float64] = self.start + self.step * np.arange(self.span.start, self.span.stop + 1)
+        return edges
+
     def part(self, first: int, last: int) -> Axis:
-        """The output pixels ``[first, last)`` alone."""
-        return Axis(
-            start=self.start + first * self.step,
-            stop=self.start + last * self.step,
-            size=last - first,
-            source=self.source,
-        )
+        """The output pixels ``[first, last)`` of these alone."""
+        return replace(self, span=self.span[first:last])
 
     def reach(self, method: Method) -> tuple[int, int]:
         """The source pixels ``[first, last)`` that the output needs, clipped to those that there are."""
+        low, high = self.edges[[0, -1]].tolist()
         if method == "nearest":
-            middles = self.start + self.step * np.array([0.5, self.size - 0.5])
-            first, last = (int(v) for v in np.clip(np.floor(middles), 0, self.source - 1))
-            return first, last + 1
+            index, _ = self.taps(method)
+            return int(index[0, 0]), int(index[-1, 0]) + 1
         margin = _SUPPORT[method] * max(self.step, 1.0) - self.step / 2 if method in ("bilinear", "cubic") else 0.0
-        first = int(np.floor(self.start - max(margin, 0.0)))
-        last = int(np.ceil(self.stop + max(margin, 0.0)))
-        first = min(max(first, 0), self.source - 1)
-        return first, max(min(last, self.source), first + 1)
+        first = min(max(int(np.floor(low - max(margin, 0.0))), 0), self.source - 1)
+        last = min(int(np.ceil(high + max(margin, 0.0))), self.source)
+        return first, max(last, first + 1)
 
     def taps(self, method: Method) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(indices, weights), each of shape (size, taps): the source pixels of each output pixel; unused ones weigh 0."""
-        edges = self.start + self.step * np.arange(self.size + 1)
+        """(indices, weights), each of shape (pixels, taps): the source pixels of each output pixel; unused ones weigh 0."""
+        edges = self.edges
         if method == "nearest":
             middles = np.clip(np.floor((edges[:-1] + edges[1:]) / 2), 0, self.source - 1)
-            return middles.astype(np.intp)[:, None], np.ones((self.size, 1))
+            return middles.astype(np.intp)[:, None], np.ones((len(self.span), 1))
         low, high = edges[:-1], edges[1:]
         if method in ("average", "mode"):
             first = np.floor(low + 1e-9)
@@ -85,7 +94,8 @@ class Axis:
 
 def _kernel(x: NDArray[Any], method: Method) -> NDArray[Any]:
     if method == "bilinear":
-        return np.maximum(1 - x, 0)
+        tent: NDArray[Any] = np.maximum(1 - x, 0)
+        return tent
     # Keys' cubic convolution with a = -0.5, as in GDAL.
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -99,7 +109,7 @@ def resample(
 
     valid: which of them count, broadcastable to `data`; all where None.
 
-    Returns the pixels, of the same dtype and of shape (..., y.size, x.size), and which of them are valid (None: all).
+    Returns the pixels, of the same dtype and of shape (..., pixels of y, pixels of x), and which of them are valid (None: all).
     """
     rows, row_weights = y.taps(method)
     columns, column_weights = x.taps(method)
@@ -116,7 +126,8 @@ def resample(
     clean = np.where(some, data, 0)
     share = _weighted(_weighted(some.astype(np.float64), rows, row_weights, -2), columns, column_weights, -1)
     total = _weighted(_weighted(clean, rows, row_weights, -2), columns, column_weights, -1)
-    found = share > 1e-6
+    # Where a kernel has negative lobes, a small share is a difference of large ones, and its inverse nothing but noise.
+    found = share > (0.5 if method == "cubic" else 1e-6)
     return _as(np.divide(total, share, out=np.zeros_like(total), where=found), data.dtype), found
 
 
@@ -176,5 +187,6 @@ def _as(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         info = np.iinfo(dtype)
         # 2^64 - 1 is no float64: the largest one below it is
         top = np.nextafter(float(info.max), 0) if dtype.itemsize == 8 else info.max
-        return np.clip(np.rint(values), info.min, top).astype(dtype)
-    return values.astype(dtype)
+        values = np.clip(np.rint(values), info.min, top)
+    converted: NDArray[Any] = values.astype(dtype)
+    return converted

@@ -131,7 +131,7 @@ def test_no_text_raises(text: str, prefix: str) -> None:
 
 NODATA = """
     0 1 -1 255 256 -9999 -128 127 128 65535 65536 -32768 4294967295 4294967296 2147483648 -2147483649 16777217
-    nan NaN -nan +nan inf -inf INF infinity 1.#QNAN -1.#IND 1.#INF -1.#INF 1.#R
+    nan NaN -nan +nan inf -inf INF 1.#QNAN -1.#IND 1.#INF -1.#INF 1.#R
     1,5 1.5 1,5e3 1e3 1e e5 .5 5. ,5 0.1 12.9 -12.9 +5 -0 1e400 -1e400 1.7e39 3.5e38 -3.5e38 -1.7976931348623157e+308
     3.4028234663852886e+38 -3.4028234663852886e+38 -3.40282346638529e+38 3.4028235e+38
     abc 3abc 0x10 1_0 5- --3 NULL none 1d3
@@ -150,6 +150,8 @@ def test_nodata_is_rasterios(dtype: str) -> None:
             assert gdal.nodata_of(text, np.dtype(dtype)) is None
             continue
         with geotiff.gdal(geotiff.tagged(dtype, {42113: text})) as dataset:
+            if dataset.dtypes[0] == "float16":
+                return  # from GDAL 3.11 on
             theirs = dataset.nodata
         ours = gdal.nodata_of(text, np.dtype(dtype))
         assert ours == theirs or (math.isnan(ours or 0) and math.isnan(theirs or 0)), text

@@ -108,7 +108,7 @@ def _band(roles: Mapping[str, str], items: Items) -> BandMetadata:
 
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_SPECIAL: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_SPECIAL: Final = {"nan": math.nan, "inf": math.inf, "infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf}
 _MICROSOFT: Final = (("1.#inf", math.inf), ("-1.#inf", -math.inf), ("1.#qnan", math.nan), ("1.#snan", math.nan))
 _MICROSOFT_NAN: Final = ("-1.#ind", "-1.#qnan")
 

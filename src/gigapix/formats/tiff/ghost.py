@@ -43,12 +43,13 @@ def parse_ghost(data: bytes) -> Ghost | None:
     if found is None:
         return None
     text = data[found.end() : found.end() + int(found[1])].decode("ascii", "replace")
-    keys = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in text.splitlines())
+    keys = {key.strip(): value.strip() for key, _, value in pairs}  # GDAL writes a blank before one of them
     return Ghost(
         layout=keys.get("LAYOUT", ""),
         block_order=keys.get("BLOCK_ORDER", ""),
         block_leader=keys.get("BLOCK_LEADER", ""),
         block_trailer=keys.get("BLOCK_TRAILER", ""),
         mask_interleaved=keys.get("MASK_INTERLEAVED_WITH_IMAGERY") == "YES",
-        incompatible_edition=keys.get("KNOWN_INCOMPATIBLE_EDITION", "NO").strip() == "YES",
+        incompatible_edition=keys.get("KNOWN_INCOMPATIBLE_EDITION") == "YES",
     )

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+import numpy as np
+
 from gigapix.errors import FormatError, GigapixError, MissingPartError, RequestError
 from gigapix.formats.model import UNCOMPRESSED, Elsewhere, LevelSpec, Located, Steps
 from gigapix.formats.tiff import aperio, imagej, ome, shaped
@@ -138,7 +140,8 @@ def _ome(plain: Contents, description: str, ifd: Ifd, file_name: str) -> Steps[C
     _, layout = yield from layout_at(plain.file, ifd.offset)
     samples = layout.samples if len(metadata.images) == 1 else None
     stacks = [partial(stack_of_ome, image, metadata.uuid, file_name, samples=samples) for image in images]
-    stacks[0]()  # a text that makes no stack is seen now, when the pages can still be read without it
+    if not (stacks[0]().ifd >= 0).any():  # seen now, when the pages can still be read without the text
+        raise FormatError("no plane of the first OME image is in this file")
     return replace(plain, stacks=tuple(stacks), problems=metadata.problems)
 
 
@@ -272,21 +275,23 @@ def _stacked(contents: Contents, stack: Stack) -> Steps[ImageSpec]:
         index = int(ifds[plane])
         return None if index < 0 else (yield from _page_offset(tiff, index))
 
-    first = next(plane for plane, index in enumerate(ifds) if index >= 0)
-    offset = yield from _page_offset(tiff, 0 if stack.contiguous else int(ifds[first]))
+    here = np.flatnonzero(ifds >= 0)
+    if not len(here):
+        raise MissingPartError("none of the image's planes is in this file")
+    offset = yield from _page_offset(tiff, 0 if stack.contiguous else int(ifds[here[0]]))
     ifd, layout = yield from layout_at(tiff, offset)
     yield from ifd.load(DESCRIPTION)
     problems = [*contents.problems, *stack.problems]
     if stack.contiguous:
         levels = [stacked_level(layout, stack.axes, stack.shape, located_in_run(tiff, layout, offset, ifds))]
     else:
-        here = located(tiff, layout, offset_of)
-        levels = [stacked_level(layout, stack.axes, stack.shape, _located_beside(here, layout, stack, None))]
+        own = located(tiff, layout, offset_of)
+        levels = [stacked_level(layout, stack.axes, stack.shape, _located_beside(own, layout, stack, None))]
         for number, sub in enumerate((yield from sub_offsets(tiff, offset))):
             try:
                 _, coarser = yield from layout_at(tiff, sub)
-                here = located(tiff, coarser, _sub_offset(tiff, offset_of, number))
-                locate = _located_beside(here, coarser, stack, number)
+                own = located(tiff, coarser, _sub_offset(tiff, offset_of, number))
+                locate = _located_beside(own, coarser, stack, number)
                 levels.append(stacked_level(coarser, stack.axes, stack.shape, locate))
             except GigapixError as error:
                 problems.append(f"level {number + 1} is left out: {error.message}")
