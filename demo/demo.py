@@ -92,19 +92,21 @@ print("the pixels that were written:", read.dtype == written.dtype and numpy.arr
         run("info", CORPUS / "libvips/test/test-suite/images/CMU-1-Small-Region.svs")
         run("info", CORPUS / "exampletiffs/4D-series.ome.tif")
         run("stats", CORPUS / "rio-cogeo/tests/fixtures/image_rgb_mask.tif")
-        harm = "image-tiff/tests/fuzz_images/inf_loop/id=000041,src=000698+000155,op=splice,rep=8"
+        harm = "image-tiff/tests/fuzz_images/oor_panic/sample-get-lzw-stuck.tiff"
         run("stats", CORPUS / harm, fails=True)
 
     say("Next")
     command = os.path.relpath(GIGAPIX) if GIGAPIX.is_relative_to(ROOT) else str(GIGAPIX)
-    print(f"""
-  {command} info YOUR.tif            what is in it, --json for programs
-  {command} tags {strange}      every tag
-  {command} read --help              windows and levels to .npy, .tif or .png
-  {DEMO}/window.png, {DEMO}/overview.png    what was read above
-  README.md                               the Python side
-  make test, make bench                   the tests; timings beside rasterio, tifffile and async-geotiff
-""")
+    hints = {
+        f"{command} info YOUR.tif": "what is in it; --json for programs",
+        f"{command} tags {strange}": "every tag",
+        f"{command} read --help": "windows and levels to .npy, .tif or .png",
+        f"{DEMO}/window.png, {DEMO}/overview.png": "what was read above",
+        "README.md": "the Python side",
+        "make test, make bench": "the tests; timings beside rasterio, tifffile and async-geotiff",
+    }
+    for what, why in hints.items():
+        print(f"  {what:<44}  {why}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from typing import Any
 
 
 class GigapixError(Exception):
-    """Root of the tree. `path` names the file, `offset` the byte in it where the fault was found; either may be None."""
+    """Root of the tree. `path` names the file, `offset` the byte in it where the fault was found; either may be
+    None."""
 
     def __init__(self, message: str, *, path: str | None = None, offset: int | None = None) -> None:
         super().__init__(message)

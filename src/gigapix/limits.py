@@ -19,10 +19,12 @@ MAX_SUBIFD_DEPTH: Final = 4
 """SubIFDs of SubIFDs. EXIF and DNG nest two deep."""
 
 MAX_TAG_BYTES: Final = 256 << 20
-"""Bytes of one tag's value when it is asked for whole. The largest OME-XML known is 100 MB. Offsets are read by slice."""
+"""Bytes of one tag's value when it is asked for whole. The largest OME-XML known is 100 MB. Offsets are read by
+slice."""
 
 MAX_TABLE_ENTRIES: Final = 1 << 32
-"""Entries of TileOffsets. 2^32 tiles of 256 x 256 are a square of 16 million pixels: the surface of the Earth at 2.4 m."""
+"""Entries of TileOffsets. 2^32 tiles of 256 x 256 are a square of 16 million pixels: the surface of the Earth at 2.4
+m."""
 
 MAX_DIMENSION: Final = 1 << 31
 """Pixels along one axis. TIFF itself allows 2^32 - 1; every other reader stops at 2^31 - 1."""
@@ -35,8 +37,8 @@ SEGMENT_TRUST_BYTES: Final = 64 << 20
 compressed bytes must be enough to hold the decoded ones (`MAX_RATIO`)."""
 
 MAX_RATIO: Final = 1 << 15
-"""Decoded bytes for one compressed byte, at most, of a segment over `SEGMENT_TRUST_BYTES`. zstd's run-length block is the
-extreme among honest coders (128 KiB in 4 bytes); deflate reaches 1032, LZW 1400, PackBits 64."""
+"""Decoded bytes for one compressed byte, at most, of a segment over `SEGMENT_TRUST_BYTES`. zstd's run-length block is
+the extreme among honest coders (128 KiB in 4 bytes); deflate reaches 1032, LZW 1400, PackBits 64."""
 
 MAX_XML_BYTES: Final = 256 << 20
 """Bytes of an XML text that is parsed. Entities are refused altogether (no "billion laughs")."""

@@ -137,10 +137,10 @@ def test_bounds_of_any_level_and_of_whole_tiles_fetch_no_more_than_these(tmp_pat
     with gigapix.open(path) as image:
         left, _, _, top = image.bounds
         for level in range(3):
-            right, bottom = image.levels[level].transform @ (64, 32)
+            right, bottom = image.levels[level].transform @ (48, 32)
             found = image.read(bounds=(left, bottom, right, top), level=level)
-            np.testing.assert_array_equal(found, image.read((0, 0, 64, 32), level=level))
-            assert image.plan((0, 0, 64, 32), level=level).segments == 1
+            np.testing.assert_array_equal(found, image.read((0, 0, 48, 32), level=level))
+            assert image.plan((0, 0, 48, 32), level=level).segments == 1
 
 
 ROWS = [(100, 6, 6, 6, 6), (1284, 3, 4, 3, 3), (1285, 3, 3, 3, 3), (1286, 3, 3, 2, 3), (20_000, 0, 0, 0, 0)]
@@ -220,7 +220,7 @@ def test_tiles_outside_of_the_grid(tmp_path):
      {"bounds": (0, 0, np.inf, 1)}, {"masked": True, "window": (0, 0, 0, 1)}, {"bands": 9, "masked": True}],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(kwargs, tmp_path):
-    with gigapix.open(make(tmp_path / "x.tif")) as image, pytest.raises(gigapix.RequestError, match="x.tif"):
+    with gigapix.open(make(tmp_path / "x.tif")) as image, pytest.raises(gigapix.RequestError, match=r"x\.tif"):
         image.read(**kwargs)
 
 

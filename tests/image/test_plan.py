@@ -96,9 +96,8 @@ def test_a_plan_carried_out_is_numpy_indexing(level, data):
             select[axis] = data.draw(st.just(start) | st.just(slice(start, start + 2)))
     plan = plan_read(level, window, bands, select)
     expected = image
-    for place, wanted in reversed(list(enumerate(index))):
-        wanted = select.get(level.axes[place], wanted)
-        expected = expected[(slice(None),) * place + (wanted,)]
+    for place, axis in reversed(list(enumerate(level.axes))):
+        expected = expected[(slice(None),) * place + (select.get(axis, index[place]),)]
     got = carry_out(plan, image)
     assert got.shape == expected.shape == plan.shape
     np.testing.assert_array_equal(got, expected)

@@ -23,7 +23,11 @@ def test_a_range_is_its_bytes_and_is_counted(source):
     assert bytes(source.read(300, 20)) == DATA[300:320]
     assert bytes(source.read(len(DATA) - 5, 20)) == DATA[-5:]
     assert bytes(source.read(len(DATA), 20)) == b"" == bytes(source.read(10**12, 1)) == bytes(source.read(-1, 4))
-    assert (source.stats.requests, source.stats.bytes, list(source.stats.ranges)) == (2, 25, [(300, 20), (len(DATA) - 5, 5)])
+    assert (source.stats.requests, source.stats.bytes, list(source.stats.ranges)) == (
+        2,
+        25,
+        [(300, 20), (len(DATA) - 5, 5)],
+    )
 
 
 def test_a_closed_file_can_not_be_read(tmp_path):
@@ -65,7 +69,8 @@ def test_a_file_that_may_not_be_read(tmp_path):
 
 
 def test_neighbours_are_answered_from_one_block(source):
-    cache = HeaderCache(Source(source.store, Settings(header_block=1024, header_bytes=1024))); source = cache.source
+    cache = HeaderCache(Source(source.store, Settings(header_block=1024, header_bytes=1024)))
+    source = cache.source
     assert [bytes(b) for b in cache.fetch([(1030, 4), (1500, 10), (2040, 20)])] == [
         DATA[1030:1034], DATA[1500:1510], DATA[2040:2060]
     ]  # fmt: skip

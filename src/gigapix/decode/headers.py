@@ -23,6 +23,8 @@ class Size:
     height: int
     width: int
     samples: int
+    sample_bytes: int = 2
+    """What the codec holds for a sample while it decodes."""
 
 
 def unpack(fmt: str, data: Buffer, at: int) -> tuple[int, ...]:
@@ -140,7 +142,7 @@ def jpegxl_size(data: Buffer) -> Size:
         extra = bits.choose((0, 0), (0, 1), (4, 2), (12, 1))
     if turned:
         height, width = width, height
-    return Size(height=height, width=width, samples=max(4, 1 + extra))
+    return Size(height=height, width=width, samples=max(4, 1 + extra), sample_bytes=16)
 
 
 class _Bits:

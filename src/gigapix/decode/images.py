@@ -56,7 +56,7 @@ def check(size: Size, encoding: Encoding, shape: Shape, reach: tuple[int, int]) 
     depth, height, width = shape
     rows = depth * height
     taller = size.height > rows
-    most_bytes = size.height * size.width * max(size.samples, encoding.samples) * max(2, encoding.dtype.itemsize)
+    most_bytes = size.height * size.width * size.samples * max(size.sample_bytes, encoding.dtype.itemsize)
     if (
         size.width > width
         or (taller and (size.width != width or most_bytes > limits.SEGMENT_TRUST_BYTES))

@@ -23,7 +23,7 @@ def jpeg2000_size(data: Buffer) -> Size:
     """ISO 15444-1, A.5.1: SIZ follows SOC. In a JP2 file (annex I) the codestream is the content of the box `jp2c`."""
     at = 0 if bytes(data[:4]) == SOC_SIZ else _codestream(data)
     right, bottom, left, top, *_, samples = unpack(">8IH", data, at + 8)
-    size = Size(height=bottom - top, width=right - left, samples=samples)
+    size = Size(height=bottom - top, width=right - left, samples=samples, sample_bytes=8)
     if min(size.height, size.width, samples) < 1:
         raise DecodeError("the JPEG 2000 header makes no sense")
     precincts = sum(

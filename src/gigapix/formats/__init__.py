@@ -1,0 +1,1 @@
+"""Formats: bytes to structure, without any I/O."""

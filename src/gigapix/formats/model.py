@@ -104,7 +104,8 @@ class LevelSpec:
     """One resolution of an image, as its format describes it."""
 
     axes: str
-    """One letter a dimension of `shape`: ``CYX``, or with OME's further axes in front, ``TCZYX`` without those of size 1."""
+    """One letter a dimension of `shape`: ``CYX``, or with OME's further axes in front, ``TCZYX`` without those of
+    size 1."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     segment: tuple[int, int, int]

@@ -1,8 +1,9 @@
 """Reads that are more than pixels as they are: resampled, masked, or reaching over the image's edge.
 
-Such a read is worked out in bands of output rows, each of which needs a plain read of pixels and perhaps one of a mask;
-so however much an image is made smaller, only `PIECE_BYTES` of its pixels are held at once. It is written as a generator
-of `ReadPlan`s that is sent their pixels, for the same reason as the parsers are: one text for blocking and async readers.
+Such a read is worked out in bands of output rows, each of which needs a plain read of pixels and perhaps one of a
+mask; so however much an image is made smaller, only `PIECE_BYTES` of its pixels are held at once. It is written as a
+generator of `ReadPlan`s that is sent their pixels, for the same reason as the parsers are: one text for blocking and
+async readers.
 """
 
 from __future__ import annotations
@@ -104,13 +105,13 @@ def _valid(
 ) -> Generator[ReadPlan, NDArray[Any], NDArray[np.bool_] | None]:
     if validity.mask and level.mask is not None:
         stored = yield plan_read(level.mask, window, 0)
-        return np.greater(stored, 0)
+        return np.asarray(stored > 0)
     if validity.nodata is not None:
         valid: NDArray[np.bool_] = ~np.isnan(data) if validity.nodata != validity.nodata else data != validity.nodata
         return valid
     if validity.alpha is not None:
         alpha = yield plan_read(level, window, validity.alpha, select)
-        return np.greater(alpha, 0)
+        return np.asarray(alpha > 0)
     return None
 
 

@@ -1,8 +1,8 @@
 """`Image`: an open image, its levels, and everything that can be asked of it.
 
-The image knows its structure from the header alone; pixels are read by `read`, `tile` and `blocks`, which are short uses
-of one planner (`image.plan`) and one reader (`image.read`). Metadata that costs a request or a parser is fetched when it
-is asked for, and kept.
+The image knows its structure from the header alone; pixels are read by `read`, `tile` and `blocks`, which are short
+uses of one planner (`image.plan`) and one reader (`image.read`). Metadata that costs a request or a parser is fetched
+when it is asked for, and kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +63,12 @@ class Level:
 
     @property
     def width(self) -> int:
+        """Pixels along X."""
         return self.spec.shape[-1]
 
     @property
     def height(self) -> int:
+        """Pixels along Y."""
         return self.spec.shape[-2]
 
     @property
@@ -94,6 +96,7 @@ class Level:
 
     @property
     def tiled(self) -> bool:
+        """Whether segments are tiles and not strips."""
         return self.spec.tiled
 
     @property
@@ -147,16 +150,23 @@ class Image:
         return self._cache.source.name
 
     @property
+    def file_size(self) -> int | None:
+        """Bytes of the file, None where its store does not tell."""
+        return self._cache.source.size
+
+    @property
     def stats(self) -> Stats:
         """Requests, bytes, cache hits and ranges so far."""
         return self._cache.source.stats
 
     @property
     def width(self) -> int:
+        """Pixels along X, of level 0."""
         return self.levels[0].width
 
     @property
     def height(self) -> int:
+        """Pixels along Y, of level 0."""
         return self.levels[0].height
 
     @property
@@ -171,10 +181,12 @@ class Image:
 
     @property
     def axes(self) -> str:
+        """``CYX``, or more of ``TCZYX`` for stacks."""
         return self.levels[0].axes
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Of the pixels, in native byte order."""
         return self.levels[0].dtype
 
     @property
@@ -233,7 +245,8 @@ class Image:
 
     @cached_property
     def gdal_metadata(self) -> Any:
-        """GDAL_METADATA (`formats.tiff.gdal.GdalMetadata`): items, and per band scale, offset, description, statistics."""
+        """GDAL_METADATA (`formats.tiff.gdal.GdalMetadata`): items, and per band scale, offset, description,
+        statistics."""
         return facts.gdal_metadata(self.spec.ifd)
 
     @cached_property
@@ -253,7 +266,8 @@ class Image:
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
-        """What the file says of itself beside its structure: description, channels, pixel size, GDAL's items, problems."""
+        """What the file says of itself beside its structure: description, channels, pixel size, GDAL's items,
+        problems."""
         return facts.metadata(self)
 
     # Its pixels
@@ -448,7 +462,7 @@ class Image:
             pool.shutdown()
         self._cache.close()
 
-    def __enter__(self) -> Image:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

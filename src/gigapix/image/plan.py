@@ -1,7 +1,7 @@
 """What a read will do, before it does it: the level, the segments that it touches, and where each one lands.
 
-A plan is a pure function of a `LevelSpec` and of what was asked for. It lists its segments lazily, so that the plan of a
-million tiles is as small as that of one.
+A plan is a pure function of a `LevelSpec` and of what was asked for. It lists its segments lazily, so that the plan
+of a million tiles is as small as that of one.
 """
 
 from __future__ import annotations

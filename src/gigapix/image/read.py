@@ -1,9 +1,10 @@
 """A plan carried out: fetch, decode, put in place.
 
-The plan's segments are looked up, merged into ranges and handed out from one list. Whoever is free takes a range, fetches
-it, decodes its segments straight into the output and goes on: at any time there are at most as many ranges in memory as
-workers, and no more bytes than the image's budget, whatever the image. Blocking, the workers are threads, and the calling
-thread is one of them, so that a window of one tile starts none; async, they are tasks, and only decoding is in threads.
+The plan's segments are looked up, merged into ranges and handed out from one list. Whoever is free takes a range,
+fetches it, decodes its segments straight into the output and goes on: at any time there are at most as many ranges in
+memory as workers, and no more bytes than the image's budget, whatever the image. Blocking, the workers are threads,
+and the calling thread is one of them, so that a window of one tile starts none; async, they are tasks, and only
+decoding is in threads.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ BATCH: Final = 1024
 """Segments whose ranges are looked up together: 16 kB of a table."""
 
 PIECE_BYTES: Final = 1 << 20
-"""Of an uncompressed segment that are read at once: large enough to amortise a call, small enough for the CPU's cache."""
+"""Of an uncompressed segment that are read at once: large enough to amortise a call, small enough for the CPU's
+cache."""
 
 
 ZEROED_BYTES: Final = 32 << 20

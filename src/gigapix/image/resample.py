@@ -1,9 +1,9 @@
 """Pixels of one grid from those of another, along each axis on its own.
 
-An output pixel covers an interval of source pixels; what it takes from each is a row of weights. The kernels widen with
-the factor when an image is made smaller, so that every source pixel counts (GDAL's overviews and Pillow's `resize` do the
-same); `nearest` takes the pixel that holds the interval's middle, `mode` the value that fills most of it. Weights of
-pixels that are not valid, or not there, are left out and the others scaled up.
+An output pixel covers an interval of source pixels; what it takes from each is a row of weights. The kernels widen
+with the factor when an image is made smaller, so that every source pixel counts (GDAL's overviews and Pillow's
+`resize` do the same); `nearest` takes the pixel that holds the interval's middle, `mode` the value that fills most of
+it. Weights of pixels that are not valid, or not there, are left out and the others scaled up.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Axis:
         return (self.stop - self.start) / self.size
 
     @property
-    def edges(self) -> NDArray[np.float64]:
+    def edges(self) -> NDArray[Any]:
         """Where the output pixels begin, and where the last one ends."""
-        edges: NDArray[np.float64] = self.start + self.step * np.arange(self.span.start, self.span.stop + 1)
+        edges: NDArray[Any] = self.start + self.step * np.arange(self.span.start, self.span.stop + 1)
         return edges
 
     def part(self, first: int, last: int) -> Axis:
@@ -66,7 +66,8 @@ class Axis:
         return first, max(last, first + 1)
 
     def taps(self, method: Method) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(indices, weights), each of shape (pixels, taps): the source pixels of each output pixel; unused ones weigh 0."""
+        """(indices, weights), each of shape (pixels, taps): the source pixels of each output pixel; unused ones weigh
+        0."""
         edges = self.edges
         if method == "nearest":
             middles = np.clip(np.floor((edges[:-1] + edges[1:]) / 2), 0, self.source - 1)
@@ -109,7 +110,8 @@ def resample(
 
     valid: which of them count, broadcastable to `data`; all where None.
 
-    Returns the pixels, of the same dtype and of shape (..., pixels of y, pixels of x), and which of them are valid (None: all).
+    Returns the pixels, of the same dtype and of shape (..., pixels of y, pixels of x), and which of them are valid
+    (None: all).
     """
     rows, row_weights = y.taps(method)
     columns, column_weights = x.taps(method)

@@ -1,4 +1,5 @@
-"""Which level serves a resolution that lies between two (GDAL's ``ZOOM_LEVEL_STRATEGY``, as aiocogeo and rio-tiler read it)."""
+"""Which level serves a resolution that lies between two (GDAL's ``ZOOM_LEVEL_STRATEGY``, as aiocogeo and rio-tiler
+read it)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A small cache of aligned blocks for reading headers.
 
 A header is many small reads close to each other (an entry here, eight bytes of a table there), at any offset of the
-file. They are answered from aligned blocks, so that neighbours cost nothing; the blocks that one batch lacks are fetched
-in runs, all runs together. Long reads pass by: they would only push the blocks out. Bounded in bytes, safe under threads
-and tasks, and what several ask for at once is fetched once.
+file. They are answered from aligned blocks, so that neighbours cost nothing; the blocks that one batch lacks are
+fetched in runs, all runs together. Long reads pass by: they would only push the blocks out. Bounded in bytes, safe
+under threads and tasks, and what several ask for at once is fetched once.
 
 `Blocks` knows what is there and what is missing, and does no I/O; `HeaderCache` fetches.
 """
@@ -62,9 +62,7 @@ class Blocks:
     def put(self, run: Range, data: Buffer) -> dict[int, bytes]:
         """Keep the blocks of a run that was fetched, and return them; `data` is short where the file ends."""
         raw = bytes(data)
-        fresh = {
-            (run[0] + start) // self.size: raw[start : start + self.size] for start in range(0, run[1], self.size)
-        }
+        fresh = {(run[0] + start) // self.size: raw[start : start + self.size] for start in range(0, run[1], self.size)}
         with self._lock:
             self._blocks.update(fresh)
             while len(self._blocks) > self._most:

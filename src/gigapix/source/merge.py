@@ -33,8 +33,14 @@ LOCAL = MergeLimits(gap=512, waste=0.1, size=256 << 10)
 def merge_limits(source: Source) -> MergeLimits:
     """The limits that fit a source: its settings', or `LOCAL`."""
     settings = source.settings
-    return LOCAL if source.local else MergeLimits(
-        gap=settings.merge_gap, waste=settings.merge_waste, size=settings.merge_size if settings.merge_gap >= 0 else 0
+    return (
+        LOCAL
+        if source.local
+        else MergeLimits(
+            gap=settings.merge_gap,
+            waste=settings.merge_waste,
+            size=settings.merge_size if settings.merge_gap >= 0 else 0,
+        )
     )
 
 

@@ -113,7 +113,9 @@ class ObjectStore:
     def sibling(self, name: str) -> ObjectStore:
         """An object under the same prefix. An HTTP store has a URL of its own for each object."""
         if not self._path:
-            raise MissingPartError(f"it needs the file {name} beside it, which a signed or plain URL does not reach", path=self.name)
+            raise MissingPartError(
+                f"it needs the file {name} beside it, which a signed or plain URL does not reach", path=self.name
+            )
         folder = self._path.rpartition("/")[0]
         return ObjectStore(self._open(), f"{folder}/{name}" if folder else name)
 
@@ -131,7 +133,11 @@ class ObjectStore:
         code = int(status[1]) if status else 0
         if kind == "NotFoundError" or isinstance(error, FileNotFoundError) or code in (404, 410):
             return NotFoundError("there is no such object", path=self.name)
-        if kind in ("PermissionDeniedError", "UnauthenticatedError") or isinstance(error, PermissionError) or code in (401, 403):
+        if (
+            kind in ("PermissionDeniedError", "UnauthenticatedError")
+            or isinstance(error, PermissionError)
+            or code in (401, 403)
+        ):
             return DeniedError(f"access is denied: {text:.200}", path=self.name)
         if kind == "PreconditionError" or code == 412:
             return ChangedError("it has changed since it was opened", path=self.name)

@@ -64,7 +64,8 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
-        """The settings of the environment, with `given` before them. Raises RequestError for a value that makes no sense."""
+        """The settings of the environment, with `given` before them. Raises RequestError for a value that makes no
+        sense."""
         environ = os.environ if environ is None else environ
         types = get_type_hints(cls)
         values: dict[str, Any] = {}

@@ -91,7 +91,7 @@ def test_entries_alone_are_read_and_values_on_request_in_one_batch():
     data = b.build(b.amended(b.baseline(), t270=b.tag(270, b.ASCII, "d" * 500), t305=b.tag(305, b.ASCII, "s" * 50)))
     header, asked = parse_header(data), []
     ifd = answer(read_ifd(header, header.first_ifd), data, asked)
-    assert sum(length for _, length in asked) == 2 + len(ifd.entries) * 12 + 4
+    assert [length for _, length in asked] == [1024]
     steps = ifd.load([270, 305, 256, 9999])
     assert [length for _, length in next(steps)] == [501, 51]
 
@@ -140,7 +140,9 @@ def test_any_bytes_are_an_ifd_or_an_error(offset, noise):
         ifd = answer(read_ifd(header, offset), data)
         answer(ifd.load(list(ifd.entries)), data)
     except GigapixError as error:
-        assert error.offset is not None
+        place = error.offset
+        if place is None:
+            raise
 
 
 def test_names_and_numbers():

@@ -126,7 +126,8 @@ def page_of(ifd: Ifd) -> Page:
 
 
 def load_old_jpeg(ifd: Ifd) -> Steps[OldJpeg]:
-    """Fetch what an old-style JPEG keeps outside its strips: whole tables at offsets of their own (TIFF 6.0 section 22)."""
+    """Fetch what an old-style JPEG keeps outside its strips: whole tables at offsets of their own (TIFF 6.0 section
+    22)."""
     stream, length = ifd.integer(513, 0), ifd.integer(514, 0)
     # 64 bytes of a quantization table; 16 counts and up to 256 values of a Huffman table.
     spans = [(519, 64), (520, 16 + 256), (521, 16 + 256)]

@@ -34,6 +34,7 @@ class Ghost:
 
     @property
     def has_leaders(self) -> bool:
+        """Whether a segment's size stands before it."""
         return self.block_leader == "SIZE_AS_UINT4" and not self.incompatible_edition
 
 

@@ -1,8 +1,8 @@
 """Which pages of a plain TIFF make one image: a full-resolution page, and the overviews and masks that follow it.
 
 TIFF says of a page that it is a reduced version (NewSubfileType bit 0) or a mask (bit 2) "of another image in this
-file" and not of which. Writers put them behind the image that they belong to; a reduced page of another shape or another
-number of samples (a slide's label, a raw file's preview) is an image of its own.
+file" and not of which. Writers put them behind the image that they belong to; a reduced page of another shape or
+another number of samples (a slide's label, a raw file's preview) is an image of its own.
 """
 
 from __future__ import annotations

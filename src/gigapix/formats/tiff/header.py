@@ -43,6 +43,7 @@ class Header:
 
     @property
     def entry_bytes(self) -> int:
+        """Bytes of an entry of an IFD."""
         return 20 if self.bigtiff else 12
 
     @property

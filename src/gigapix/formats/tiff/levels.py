@@ -84,7 +84,6 @@ def stacked_level(layout: Layout, plane_axes: str, plane_shape: tuple[int, ...],
 
 def located(tiff: Tiff, first: Layout, offset_of: OffsetOf) -> Locate:
     """`locate` for planes that have IFDs of their own."""
-
     latest: dict[int, tuple[Ifd, Layout, Tables | None]] = {}
 
     def locate(plane: int, segments: Sequence[int]) -> Steps[Located]:
@@ -141,7 +140,8 @@ def _small_tables(ifd: Ifd, layout: Layout) -> Steps[Tables | None]:
 
 
 def located_in_run(tiff: Tiff, layout: Layout, offset: int, places: NDArray[np.int64]) -> Locate:
-    """`locate` for planes that follow the data of the IFD at `offset` without IFDs of their own (ImageJ's large stacks).
+    """`locate` for planes that follow the data of the IFD at `offset` without IFDs of their own (ImageJ's large
+    stacks).
 
     places: the place of each plane in that run.
     """

@@ -83,7 +83,8 @@ def is_here(image: OmeImage, uuid: str, file_name: str | None) -> bool:
 def place_planes(
     image: OmeImage, sizes: Mapping[str, int], uuid: str, file_name: str | None, pages: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """For each plane in the file's order its IFD (-1: in no file), and the index of the file that has it (-1: this one).
+    """For each plane in the file's order its IFD (-1: in no file), and the index of the file that has it (-1: this
+    one).
 
     `sizes` are the planes along T, C and Z.
 

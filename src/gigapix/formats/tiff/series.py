@@ -110,7 +110,8 @@ def read_contents(file_name: str) -> Steps[Contents]:
     """Find out what kind of file this is, from its first IFD."""
     tiff = yield from open_tiff()
     page = yield from tiff.page(0)
-    assert page is not None  # open_tiff refuses a file without an IFD
+    if page is None:
+        raise FormatError("a TIFF without an image")
     ifd = yield from tiff.ifd_at(page.offset)
     yield from ifd.load(DESCRIPTION)
     description = ifd.text(270) if 270 in ifd.values else ""
@@ -182,7 +183,8 @@ def _shaped(plain: Contents, description: str, ifd: Ifd) -> Steps[Contents]:
 
 
 def _in_one_run(ifd: Ifd, layout: Layout, planes: int) -> Steps[bool]:
-    """Whether `planes` uncompressed planes follow one another from the first strip on, up to the next IFD or the end."""
+    """Whether `planes` uncompressed planes follow one another from the first strip on, up to the next IFD or the
+    end."""
     if layout.encoding.compression != UNCOMPRESSED or layout.segments > MAX_RUN_SEGMENTS:
         return False
     ranges = yield from segment_ranges(ifd, layout, range(layout.segments))

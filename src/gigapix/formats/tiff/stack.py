@@ -82,9 +82,7 @@ def stack_of_ome(
         order,
         sizes,
         ifd,
-        missing=PlanesElsewhere(
-            _to_tcz(part, order, sizes).ravel(), image.parts, _to_tcz(there, order, sizes).ravel()
-        )
+        missing=PlanesElsewhere(_to_tcz(part, order, sizes).ravel(), image.parts, _to_tcz(there, order, sizes).ravel())
         if elsewhere
         else PlanesElsewhere(),
         channels=image.channels,

@@ -36,7 +36,7 @@ Value = Any
 
 def decode_value(code: int, kind: int, count: int, data: Buffer, byteorder: ByteOrder) -> Value:
     """The value of a tag of type `kind` from exactly its bytes."""
-    name, component, _ = TYPES[kind]
+    component = TYPES[kind][1]
     raw = bytes(data)
     if kind == 2 or (kind in (1, 7) and code in TEXT):
         return decode_text(raw)
@@ -60,7 +60,8 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def decode_text(raw: bytes) -> str:
-    """Text up to its trailing NULs: UTF-8 where it is, Latin-1 otherwise (TIFF says ASCII, and writers do as they like)."""
+    """Text up to its trailing NULs: UTF-8 where it is, Latin-1 otherwise (TIFF says ASCII, and writers do as they
+    like)."""
     raw = raw.rstrip(b"\0")
     try:
         return raw.decode("utf-8")
