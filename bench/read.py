@@ -84,14 +84,14 @@ def figures(runs: Sequence[Run], case: str, mode: str, peer: str) -> dict[str, f
 
 def table(runs: Sequence[Run], cases: Sequence[Case], mode: str, peers: Sequence[str], size: int) -> str:
     """Seconds (or ms a window): minimum / median / CPU of each peer, and gigapix over the fastest of the others."""
-    scale = 1e3 if mode == "window" else 1.0
+    scale, digits = (1e3, 2) if mode == "window" else (1.0, 3)
     others = [peer for peer in peers if peer != "gigapix"]
     rows = []
     for case in cases:
         row = [case.name, f"{compressed_ratio(case, size):.2f}"]
         found = {peer: f for peer in peers if (f := figures(runs, case.name, mode, peer))}
         row += [
-            f"{f['min'] * scale:.2f} / {f['median'] * scale:.2f} / {f['cpu'] * scale:.2f}"
+            " / ".join(f"{f[key] * scale:.{digits}f}" for key in ("min", "median", "cpu"))
             if (f := found.get(peer))
             else "fails"
             for peer in peers

@@ -2,6 +2,7 @@
 
 import lzma
 import struct
+import threading
 import zlib
 
 import imagecodecs
@@ -134,12 +135,18 @@ def test_damaged_streams_end_in_pixels_or_our_errors():
         assert (outcome.fault, outcome.value) == (None, "done"), f"{how.compression} {seed}: {outcome}"
 
 
-def test_a_codec_that_kills_its_process_is_a_decode_error(monkeypatch):
+@pytest.mark.parametrize("child", ["import os; os.abort()", "import time; time.sleep(60)"])
+def test_a_codec_that_kills_its_process_is_a_decode_error(child, monkeypatch):
     data = imagecodecs.jpegxr_encode(picture(16, 16))
-    monkeypatch.setattr(isolate, "CHILD", "import os; os.abort()")
-    with pytest.raises(DecodeError, match="failed: exit -6"):
-        decoded(data, encoding(34934), (16, 16))
-    monkeypatch.setattr(isolate, "CHILD", "import time; time.sleep(60)")
-    monkeypatch.setattr(isolate, "TIMEOUT", 0.2)
-    with pytest.raises(DecodeError, match="hangs"):
-        decoded(data, encoding(34934), (16, 16))
+    monkeypatch.setattr(isolate, "_THREAD", threading.local())
+    with monkeypatch.context() as patch:
+        patch.setattr(isolate, "CHILD", child)
+        patch.setattr(isolate, "TIMEOUT", 0.2)
+        with pytest.raises(DecodeError, match="dies"):
+            decoded(data, encoding(34934), (16, 16))
+    np.testing.assert_array_equal(decoded(data, encoding(34934), (16, 16))[0, 0], picture(16, 16))
+    first = isolate._THREAD.worker
+    with pytest.raises(DecodeError):
+        decoded(data[:40], encoding(34934), (16, 16))
+    decoded(data, encoding(34934), (16, 16))
+    assert isolate._THREAD.worker is first

@@ -105,7 +105,7 @@ def _typed(untyped: list[str], ask: Any) -> Any:
 def mutants(task: tuple[str, int, int]) -> Generator[str, None, tuple[int, list[str]]]:
     """Read `count` damaged copies of the file at `path`, drawn from `seed`; how many were read, and what went wrong.
 
-    Damage is one to eight bits, bytes, runs or blocks of the file, put elsewhere or overwritten.
+    Damage is mostly one, sometimes several bits, bytes or runs, overwritten, copied, taken out or put in.
     """
     path, seed, count = task
     sound = np.frombuffer(Path(path).read_bytes(), np.uint8)
@@ -127,7 +127,7 @@ def mutants(task: tuple[str, int, int]) -> Generator[str, None, tuple[int, list[
 
 def mutant(sound: npt.NDArray[np.uint8], rng: np.random.Generator) -> bytes:
     damaged = sound.copy()
-    for _ in range(int(rng.integers(1, 9))):
+    for _ in range(int(rng.geometric(0.4))):
         at = int(rng.integers(len(damaged))) if rng.random() < 0.5 else int(rng.integers(min(len(damaged), 600)))
         size = int(min(rng.choice([1, 2, 4, 8, 64]), len(damaged) - at))
         kind = rng.integers(6)

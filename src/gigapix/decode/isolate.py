@@ -1,44 +1,107 @@
 """A codec that can't be trusted runs in a process of its own.
 
 jxrlib (JPEG XR) writes beyond its buffers on damaged data: about one mutated stream in five thousand kills the process,
-headers checked or not. JPEG XR is rare in TIFF (some slides), so a tenth of a second a segment is a fair price for an
-error instead of a crash. Only bytes cross the border: the stream in, a header and the samples out.
+headers checked or not. JPEG XR is rare in TIFF (some slides), so a copy through a pipe is a fair price for an error
+instead of a crash. Only bytes cross the border: the stream in, a header and the samples out.
+
+Each thread keeps its worker from one segment to the next, since to start one takes longer than to decode a thousand.
+This is the one state that a module of gigapix holds; a worker ends with its thread, and one that died is replaced.
 """
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
-from typing import Any, Final
+import threading
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import DecodeError, UnsupportedError
 
-TIMEOUT: Final = 20.0
-"""Seconds for one segment, the start of the interpreter included; the largest decode in under five."""
+TIMEOUT: Final = 5.0
+"""Seconds of silence after which a worker is given up: a slow segment takes under one."""
 
 CHILD: Final = """
-import sys, imagecodecs
-pixels = imagecodecs.jpegxr_decode(sys.stdin.buffer.read())
-sys.stdout.buffer.write(f"{pixels.dtype.str} {' '.join(map(str, pixels.shape))}\\n".encode() + pixels.tobytes())
+import struct, sys, imagecodecs
+source, sink = sys.stdin.buffer, sys.stdout.buffer
+while len(head := source.read(8)) == 8:
+    try:
+        pixels = imagecodecs.jpegxr_decode(source.read(*struct.unpack("<Q", head)))
+        answer = f"{pixels.dtype.str} {' '.join(map(str, pixels.shape))}".encode(), pixels.tobytes()
+    except Exception as error:
+        answer = b"", str(error).encode()
+    for part in answer:
+        sink.write(struct.pack("<Q", len(part)) + part)
+    sink.flush()
 """
+
+
+class _Worker:
+    """A child that decodes one stream after the other."""
+
+    def __init__(self) -> None:
+        if not sys.executable:
+            raise UnsupportedError("JPEG XR needs a Python interpreter to run its codec in")
+        self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and our own text
+            [sys.executable, "-P", "-c", CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ask(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """The header of the pixels and the pixels, or an empty header and what is wrong; None where the child died."""
+        source, sink = self._child.stdin, self._child.stdout
+        if source is None or sink is None:
+            return None
+        alarm = threading.Timer(TIMEOUT, self._child.kill)
+        alarm.start()
+        try:
+            source.write(struct.pack("<Q", len(data)) + data)
+            source.flush()
+            head, body = _part(sink), _part(sink)
+        except OSError:  # its end of the pipe is gone
+            return None
+        finally:
+            alarm.cancel()
+        return (head, body) if head is not None and body is not None else None
+
+    def end(self) -> None:
+        self._child.kill()
+        self._child.communicate()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_child"):
+            self.end()
+
+
+_THREAD = threading.local()
 
 
 def jpegxr(data: bytes) -> NDArray[Any]:
     """A JPEG XR stream as (rows, columns[, samples])."""
-    if not sys.executable:
-        raise UnsupportedError("JPEG XR needs a Python interpreter to run its codec in")
-    try:
-        done = subprocess.run(  # noqa: S603  # our own interpreter and our own text
-            [sys.executable, "-P", "-c", CHILD], input=data, capture_output=True, timeout=TIMEOUT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise DecodeError("the JPEG XR codec hangs on this stream") from None
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit {done.returncode}"]
-        raise DecodeError(f"the JPEG XR codec failed: {why[-1]}")
-    head, _, samples = done.stdout.partition(b"\n")
+    if not hasattr(_THREAD, "worker"):
+        _THREAD.worker = _Worker()
+    worker: _Worker = _THREAD.worker
+    answer = worker.ask(data)
+    if answer is None:
+        del _THREAD.worker
+        worker.end()
+        raise DecodeError("the JPEG XR codec dies of this stream, or hangs on it")
+    head, body = answer
+    if not head:
+        raise DecodeError(f"the JPEG XR codec failed: {body.decode(errors='replace')}")
     dtype, *sides = head.decode().split()
-    return np.frombuffer(samples, dtype).reshape([int(side) for side in sides])
+    return np.frombuffer(body, dtype).reshape([int(side) for side in sides])
+
+
+def _part(sink: IO[bytes]) -> bytes | None:
+    head = sink.read(8)
+    if len(head) < 8:
+        return None
+    (length,) = struct.unpack("<Q", head)
+    body = sink.read(length)
+    return body if len(body) == length else None

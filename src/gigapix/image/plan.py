@@ -61,7 +61,8 @@ class ReadPlan:
     window: Window
     depths: range
     """Depths read of each plane: positions along Z where planes are volumes, else 0."""
-    pieces: tuple[Piece, ...] = field(repr=False)
+    chosen: Mapping[str, Sequence[int]] = field(repr=False)
+    """Positions along each of the axes in front of Y."""
     full_shape: tuple[int, ...]
     """Shape of the output before axes with a single position are dropped."""
     shape: tuple[int, ...]
@@ -75,8 +76,10 @@ class ReadPlan:
     @property
     def segments(self) -> int:
         """How many segments are read."""
-        spans = math.prod(len(span) for span in self._spans())
-        return spans * sum(len(piece.samples) if self.level.planar else 1 for piece in self.pieces)
+        level = self.level
+        stacked = math.prod(len(self.chosen[axis]) for axis in level.plane_axes if axis != "C")
+        groups = len(self.chosen["C"]) if level.planar else len(_runs(level, self.chosen["C"]))
+        return math.prod(len(span) for span in self._spans()) * stacked * groups
 
     @property
     def segment_bytes(self) -> int:
@@ -91,6 +94,13 @@ class ReadPlan:
         d, h, w = (range(a // s, -(-b // s)) for a, b, s in zip(first, last, self.level.segment, strict=True))
         return d, h, w
 
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        depths, rows, columns = self._spans()  # not itertools.product: it makes tuples of them, however long
+        for depth in depths:
+            for row in rows:
+                for column in columns:
+                    yield depth, row, column
+
     def reads(self) -> Iterator[SegmentRead]:
         """The segments, piece by piece, each piece in the order of its tables."""
         level = self.level
@@ -98,7 +108,7 @@ class ReadPlan:
         per_sample = math.prod(grid)
         starts = (self.depths.start, self.window.row_off, self.window.col_off)
         stops = (self.depths.stop, starts[1] + self.window.height, starts[2] + self.window.width)
-        for piece in self.pieces:
+        for piece in _pieces(level, self.chosen):
             if level.planar:
                 groups: list[tuple[tuple[int, ...], slice, int]] = [
                     ((0,), slice(n, n + 1), s * per_sample) for n, s in enumerate(piece.samples)
@@ -106,7 +116,7 @@ class ReadPlan:
             else:
                 groups = [(piece.samples, slice(0, len(piece.samples)), 0)]
             for samples, bands, base in groups:
-                for place in product(*self._spans()):
+                for place in self._places():
                     corner = [p * s for p, s in zip(place, level.segment, strict=True)]
                     ends = [c + s for c, s in zip(corner, level.segment, strict=True)]
                     if not level.tiled:
@@ -155,7 +165,8 @@ def plan_read(
     if level.volume[0] > 1:
         positions = chosen["Z"]
         depths = range(positions[0], positions[-1] + 1)
-        if list(positions) != list(depths):
+        consecutive = isinstance(positions, range) and positions.step == 1
+        if not consecutive and (len(positions) != len(depths) or list(positions) != list(depths)):
             raise RequestError("of a volume only consecutive positions along Z can be read at once")
     full = (*(len(p) for p in chosen.values()), window.height, window.width)
     kept = [n for n, axis in enumerate(level.axes) if axis not in dropped]
@@ -163,7 +174,7 @@ def plan_read(
         level=level,
         window=window,
         depths=depths,
-        pieces=tuple(_pieces(level, chosen)),
+        chosen=chosen,
         full_shape=full,
         shape=tuple(full[n] for n in kept),
         axes="".join(level.axes[n] for n in kept),
@@ -189,12 +200,15 @@ def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
     return positions
 
 
+def _runs(level: LevelSpec, bands: Sequence[int]) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
+    """Bands that come from one plane in a row: the plane's place along C, and (place, band) of each."""
+    grouped = groupby(enumerate(bands), key=lambda item: item[1] // level.samples)
+    return [(channel, tuple(run)) for channel, run in grouped]
+
+
 def _pieces(level: LevelSpec, chosen: Mapping[str, Sequence[int]]) -> Iterator[Piece]:
     """Planes and their samples, bands from one plane in a row together."""
-    runs = [
-        (plane, tuple(groups))
-        for plane, groups in groupby(enumerate(chosen["C"]), key=lambda item: item[1] // level.samples)
-    ]
+    runs = _runs(level, chosen["C"])
     stacked = [axis for axis in level.plane_axes if axis != "C"]
     for places in product(*(range(len(chosen[axis])) for axis in stacked)):
         for channel, run in runs:

@@ -58,7 +58,8 @@ class SingleFlight(Generic[K, V]):
                     # Shielded: a waiter that is cancelled must not cancel the one who works.
                     return self._shared(await asyncio.shield(asyncio.wrap_future(future)))
                 except asyncio.CancelledError:
-                    if not future.cancelled():
+                    task = asyncio.current_task()
+                    if not future.cancelled() or (task is not None and task.cancelling()):
                         raise
                     continue
             try:
