@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
     )
-    from gigapix.image.image import Image, Level
+    from gigapix.image.image import Image
+    from gigapix.image.level import Level
     from gigapix.image.open import open, open_async  # noqa: A004  # the name that the field uses
+    from gigapix.image.validate import Report, validate, validate_async
     from gigapix.image.window import Window
     from gigapix.source import Settings
 
@@ -46,6 +48,7 @@ __all__ = [
     "MissingPartError",
     "NotFoundError",
     "RangeUnsupportedError",
+    "Report",
     "RequestError",
     "ServerError",
     "Settings",
@@ -57,15 +60,19 @@ __all__ = [
     "Window",
     "open",
     "open_async",
+    "validate",
+    "validate_async",
 ]
 
 _ROOMS = {
     "Image": "image.image",
-    "Level": "image.image",
+    "Level": "image.level",
     "Settings": "source",
     "Window": "image.window",
     "open": "image.open",
     "open_async": "image.open",
+    "validate": "image.validate",
+    "validate_async": "image.validate",
 }
 
 

@@ -20,8 +20,10 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType({
     "tags": "List every tag of the image's directories.",
     "read": "Read a window and write it to .npy, .tif or .png.",
     "stats": "Exact minimum, maximum, mean, deviation and histogram of each band.",
+    "validate": "Tell whether a file is a Cloud Optimized GeoTIFF, and why not.",
+    "create-tms": "Write the TileMatrixSet of an image's own grid (OGC, JSON).",
 })  # fmt: skip
-"""Name and summary; the command itself is `command` in the module of that name."""
+"""Name and summary; the command itself is `command` in the module of that name, with ``_`` for ``-``."""
 
 
 class Commands(click.Group):
@@ -35,7 +37,7 @@ class Commands(click.Group):
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"gigapix.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"gigapix.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

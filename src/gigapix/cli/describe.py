@@ -11,7 +11,8 @@ from gigapix.cli.opened import ask, file_bytes
 from gigapix.errors import GigapixError, MissingExtraError
 from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff import aperio
-from gigapix.image.image import Image, Level
+from gigapix.image.image import Image
+from gigapix.image.level import Level
 
 T = TypeVar("T")
 

@@ -14,9 +14,10 @@ import numpy as np
 from gigapix.cli.opened import ask
 from gigapix.errors import GigapixError, TruncatedError
 from gigapix.formats.model import Buffer, Steps
+from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.file import MASK, Page, Tiff
 from gigapix.formats.tiff.groups import group_at, is_sub_level, sub_offsets, sub_pages
-from gigapix.formats.tiff.ifd import Entry, Ifd, read_ifd
+from gigapix.formats.tiff.ifd import Entry, Ifd
 from gigapix.formats.tiff.tags import name_of
 from gigapix.formats.tiff.values import TYPES, decode_value
 from gigapix.image.image import Image

@@ -9,7 +9,7 @@ async readers.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gigapix.formats.model import LevelSpec
 from gigapix.image.plan import ReadPlan, Selection, plan_read
-from gigapix.image.request import Request
+from gigapix.image.request import Ask, Request
 from gigapix.image.resample import Axis, resample
 from gigapix.image.window import Window
 
@@ -39,23 +39,16 @@ class Validity:
     """The band that is alpha."""
 
 
-def composed(
-    level: LevelSpec,
-    request: Request,
-    bands: int | Sequence[int] | None,
-    select: Selection | None,
-    masked: bool,
-    validity: Validity,
-    fill_value: float,
-) -> Reads:
-    """Read what a request asks for: an array, or a masked array where `masked`, True where pixels do not count.
+def composed(level: LevelSpec, request: Request, ask: Ask, validity: Validity) -> Reads:
+    """Read what a request asks for: an array, or a masked array where `ask.masked`, True where pixels do not count.
 
     Pixels that do not count weigh nothing in a resampling, whether the result is masked or not, but with `nearest`.
-    Outside of the image there is `fill_value`, and nothing counts.
+    Outside of the image there is `ask.fill_value`, and nothing counts.
     """
+    bands, select, masked = ask.bands, ask.select, ask.masked
     probe = plan_read(level, Window(0, 0, 1, 1), bands, select)
     shape = (*probe.shape[:-2], request.y.size, request.x.size)
-    fill = np.asarray(fill_value).astype(level.dtype)
+    fill = np.asarray(ask.fill_value or 0).astype(level.dtype)
     out = np.full(shape, fill, level.dtype)
     valid = np.zeros(shape, bool) if masked else None
     inside_y, inside_x = _inside(request.y), _inside(request.x)

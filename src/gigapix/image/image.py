@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import GigapixError, RequestError
-from gigapix.formats.model import LevelSpec
+from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.series import ImageSpec, count_images
+from gigapix.formats.tiff.tags import TABLES
 from gigapix.image import facts
 from gigapix.image.blocks import block_windows
 from gigapix.image.compose import Reads, composed
+from gigapix.image.level import Level
 from gigapix.image.plan import ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader
-from gigapix.image.request import request_of
+from gigapix.image.request import Ask, request_of
 from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
 from gigapix.source import ByteBudget, HeaderCache, Stats, drive, merge_limits
@@ -35,92 +38,11 @@ if TYPE_CHECKING:
     from affine import Affine
     from pyproj import CRS
 
+SMALL_TAG_BYTES: Final = 65536
+"""Values up to this size are fetched for `Image.ifd`; `Image.tags` fetches any."""
+
 BLOCK_BYTES: Final = 16 << 20
 """Of one block of `Image.blocks` where no memory is named."""
-
-
-class Level:
-    """One resolution of an image. Level 0 is the full one, the others are coarser, finest first."""
-
-    def __init__(self, image: Image, spec: LevelSpec) -> None:
-        self._image = image
-        self.spec = spec
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Pixels along each of `axes`."""
-        return self.spec.shape
-
-    @property
-    def axes(self) -> str:
-        """``CYX``, or more of ``TCZYX`` for stacks."""
-        return self.spec.axes
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the pixels, in native byte order."""
-        return self.spec.dtype
-
-    @property
-    def width(self) -> int:
-        """Pixels along X."""
-        return self.spec.shape[-1]
-
-    @property
-    def height(self) -> int:
-        """Pixels along Y."""
-        return self.spec.shape[-2]
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Pixels of one segment along each of `axes`."""
-        spec = self.spec
-        inner = {
-            "Z": spec.segment[0],
-            "C": 1 if spec.planar else spec.samples,
-            "Y": spec.segment[1],
-            "X": spec.segment[2],
-        }
-        stacked = set(spec.plane_axes) - {"C"}
-        return tuple(1 if axis in stacked else inner[axis] for axis in spec.axes)
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(rows, columns) of segments."""
-        return -(-self.height // self.spec.segment[1]), -(-self.width // self.spec.segment[2])
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the whole level when read."""
-        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
-
-    @property
-    def tiled(self) -> bool:
-        """Whether segments are tiles and not strips."""
-        return self.spec.tiled
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """(y, x) size of this level's pixels in pixels of level 0."""
-        base = self._image.levels[0]
-        return base.height / self.height, base.width / self.width
-
-    @property
-    def transform(self) -> Affine:
-        """From (column, row) of this level to coordinates of the image's CRS."""
-        from affine import Affine
-
-        y, x = self.scale
-        return self._image.transform @ Affine.scale(x, y)
-
-    @property
-    def has_mask(self) -> bool:
-        """Whether the file stores a mask for this level."""
-        return self.spec.mask is not None
-
-    def __repr__(self) -> str:
-        size = " x ".join(map(str, self.shape))
-        return f"<Level {self.axes} {size} {self.dtype}, segments of {self.spec.segment[2]} x {self.spec.segment[1]}>"
 
 
 class Image:
@@ -198,6 +120,13 @@ class Image:
     def count(self) -> int:
         """How many images the file holds, found by walking its directories and none of their values."""
         return drive(count_images(self.spec.contents), self._cache)
+
+    @cached_property
+    def ifd(self) -> Ifd:
+        """The directory of level 0 (of its first plane), whose properties are its tags; large values are left out."""
+        small = [code for code, entry in self.spec.ifd.entries.items() if entry.nbytes <= SMALL_TAG_BYTES]
+        drive(self.spec.ifd.load(code for code in small if code not in TABLES), self._cache)
+        return self.spec.ifd
 
     @property
     def tags(self) -> Tags:
@@ -319,7 +248,8 @@ class Image:
         Values are as stored: palettes are not expanded, MinIsWhite is not inverted; YCbCr JPEG comes out as RGB.
         Raises RequestError for what isn't there, and FormatError, DecodeError, UnsupportedError or SourceError.
         """
-        task = self._task(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        ask = Ask(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        task = self._task(ask)
         if isinstance(task, ReadPlan):
             return self._reader.run(task, out)
         try:
@@ -347,7 +277,8 @@ class Image:
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """`read` without blocking. Cancelling it cancels its requests."""
-        task = self._task(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        ask = Ask(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
+        task = self._task(ask)
         if isinstance(task, ReadPlan):
             return await self._reader.run_async(task, out)
         try:
@@ -359,42 +290,22 @@ class Image:
         except GigapixError as error:
             raise error.located(self.path) from error.__cause__
 
-    def _task(
-        self,
-        window: Window | Sequence[int] | None,
-        bounds: Sequence[float] | None,
-        level: int | None,
-        shape: tuple[int, int] | None,
-        bands: int | Sequence[int] | None,
-        select: Selection | None,
-        masked: bool,
-        resampling: str,
-        boundless: bool | None,
-        fill_value: float | None,
-    ) -> ReadPlan | Reads:
+    def _task(self, ask: Ask) -> ReadPlan | Reads:
         """A read as a plan where pixels are wanted as they are, as steps where more is done to them."""
         settings = self._cache.source.settings
-        boundless = settings.boundless if boundless is None else boundless
-        if bounds is None and shape is None and not masked and not boundless:
-            return self.plan(window, level=level or 0, bands=bands, select=select)
+        if ask.boundless is None:
+            ask = replace(ask, boundless=settings.boundless)
+        if ask.is_plain:
+            return self.plan(ask.window, level=ask.level or 0, bands=ask.bands, select=ask.select)
+        if ask.fill_value is None:
+            ask = replace(ask, fill_value=settings.fill_value if self.nodata is None else self.nodata)
         try:
-            request = request_of(
-                [each.spec for each in self.levels],
-                self.transform if bounds is not None else None,
-                window,
-                bounds,
-                level,
-                shape,
-                resampling,
-                boundless,
-                settings.zoom_level,
-            )
-            if request.plain is not None and not masked:
-                return self.plan(request.plain, level=request.level, bands=bands, select=select)
-            if fill_value is None:
-                fill_value = settings.fill_value if self.nodata is None else self.nodata
+            transform = self.transform if ask.bounds is not None else None
+            request = request_of(ask, [each.spec for each in self.levels], transform, settings.zoom_level)
+            if request.plain is not None and not ask.masked:
+                return self.plan(request.plain, level=request.level, bands=ask.bands, select=ask.select)
             spec = self.levels[request.level].spec
-            return composed(spec, request, bands, select, masked, facts.validity(self, spec), fill_value)
+            return composed(spec, request, ask, facts.validity(self, spec))
         except GigapixError as error:
             raise error.located(self.path) from None
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gigapix.errors import RequestError
 from gigapix.formats.model import LevelSpec
+from gigapix.image.plan import Selection
 from gigapix.image.resample import METHODS, Axis, Method
 from gigapix.image.window import Window, window_of
 from gigapix.image.zoom import level_for
@@ -25,6 +26,27 @@ SNAP: Final = 1e-6
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The parameters of `Image.read`, where they are explained."""
+
+    window: Window | Sequence[int] | None = None
+    bounds: Sequence[float] | None = None
+    level: int | None = None
+    shape: tuple[int, int] | None = None
+    bands: int | Sequence[int] | None = None
+    select: Selection | None = None
+    masked: bool = False
+    resampling: str = "nearest"
+    boundless: bool | None = None
+    fill_value: float | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a window is wanted as it is."""
+        return self.bounds is None and self.shape is None and not self.masked and not self.boundless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,47 +68,17 @@ class Request:
         return Window(int(self.x.start), int(self.y.start), self.x.size, self.y.size)
 
 
-def request_of(
-    levels: Sequence[LevelSpec],
-    transform: Affine | None,
-    window: Window | Sequence[int] | None,
-    bounds: Sequence[float] | None,
-    level: int | None,
-    shape: tuple[int, int] | None,
-    resampling: str,
-    boundless: bool,
-    zoom_level: int,
-) -> Request:
-    """Work out a request. The parameters are those of `Image.read`.
+def request_of(ask: Ask, levels: Sequence[LevelSpec], transform: Affine | None, zoom_level: int) -> Request:
+    """Work out what is asked of an image of these levels. `transform` is needed where bounds are given.
 
-    Raises RequestError where they contradict one another, or ask for what is not there.
+    Raises RequestError where the parameters contradict one another, or ask for what is not there.
     """
-    if resampling not in METHODS:
-        raise RequestError(f"there is no resampling {resampling!r}; there are {', '.join(METHODS)}")
-    if window is not None and bounds is not None:
-        raise RequestError("window and bounds say the same thing; give one")
-    if shape is not None and (len(shape) != 2 or min(shape) < 1):
-        raise RequestError(f"{shape!r} is no shape (height, width)")
-    if level is not None and not 0 <= level < len(levels):
-        raise RequestError(f"no level {level} in an image of {len(levels)}")
-    given = levels[level or 0]
-    height, width = given.shape[-2:]
-    if bounds is not None and transform is not None:
-        box = _box_of(bounds, transform, levels[0], given)
-        if shape is None:
-            box = _whole(box)
-        if not boundless:
-            box = _clipped(box, width, height, bounds)
-    elif boundless and window is not None:
-        asked = window if isinstance(window, Window) else Window(*window)
-        left, top = float(asked.col_off), float(asked.row_off)
-        box = (left, top, left + asked.width, top + asked.height)
-        if box[2] <= box[0] or box[3] <= box[1]:
-            raise RequestError(f"{asked} is empty")
-    else:
-        found = window_of(window, width, height)
-        box = (found.col_off, found.row_off, found.col_off + found.width, found.row_off + found.height)
+    _check(ask, len(levels))
+    given = levels[ask.level or 0]
+    box = _box(ask, levels[0], given, transform)
+    level, shape = ask.level, ask.shape
     if level is None and shape is not None:
+        height, width = given.shape[-2:]
         wanted = min((box[2] - box[0]) / shape[1], (box[3] - box[1]) / shape[0])
         level = level_for(wanted, [width / spec.shape[-1] for spec in levels], zoom_level)
         box = _scaled(box, levels[level], width, height)
@@ -95,7 +87,36 @@ def request_of(
         shape = round(box[3] - box[1]), round(box[2] - box[0])
     y = Axis(start=box[1], stop=box[3], size=shape[0], source=given.shape[-2])
     x = Axis(start=box[0], stop=box[2], size=shape[1], source=given.shape[-1])
-    return Request(level=level or 0, y=y, x=x, method=resampling)  # type: ignore[arg-type]  # one of METHODS
+    return Request(level=level or 0, y=y, x=x, method=cast(Method, ask.resampling))
+
+
+def _check(ask: Ask, levels: int) -> None:
+    if ask.resampling not in METHODS:
+        raise RequestError(f"there is no resampling {ask.resampling!r}; there are {', '.join(METHODS)}")
+    if ask.window is not None and ask.bounds is not None:
+        raise RequestError("window and bounds say the same thing; give one")
+    if ask.shape is not None and (len(ask.shape) != 2 or min(ask.shape) < 1):
+        raise RequestError(f"{ask.shape!r} is no shape (height, width)")
+    if ask.level is not None and not 0 <= ask.level < levels:
+        raise RequestError(f"no level {ask.level} in an image of {levels}")
+
+
+def _box(ask: Ask, base: LevelSpec, level: LevelSpec, transform: Affine | None) -> Box:
+    """The region asked for, in pixels of the level that it is counted in."""
+    height, width = level.shape[-2:]
+    if ask.bounds is not None and transform is not None:
+        box = _box_of(ask.bounds, transform, base, level)
+        if ask.shape is None:
+            box = _whole(box)
+        return box if ask.boundless else _clipped(box, width, height, ask.bounds)
+    if ask.boundless and ask.window is not None:
+        window = ask.window if isinstance(ask.window, Window) else Window(*ask.window)
+        if window.width < 1 or window.height < 1:
+            raise RequestError(f"{window} is empty")
+    else:
+        window = window_of(ask.window, width, height)
+    left, top = float(window.col_off), float(window.row_off)
+    return left, top, left + window.width, top + window.height
 
 
 def _box_of(bounds: Sequence[float], transform: Affine, base: LevelSpec, level: LevelSpec) -> Box:

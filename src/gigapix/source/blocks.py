@@ -1,9 +1,9 @@
 """A small cache of aligned blocks for reading headers.
 
 A header is many small reads close to each other (an entry here, eight bytes of a table there), at any offset of the
-file. They are answered from aligned blocks, so that neighbours cost nothing; the blocks that one batch lacks are
-fetched in runs, all runs together. Long reads pass by: they would only push the blocks out. Bounded in bytes, safe
-under threads and tasks, and what several ask for at once is fetched once.
+file. They are answered from aligned blocks, so that neighbours cost nothing; the blocks that one batch lacks are fetched
+in runs, all runs together. Long reads pass by: they would only push the blocks out. Bounded in bytes, safe under threads
+and tasks, and what several ask for at once is fetched once.
 
 `Blocks` knows what is there and what is missing, and does no I/O; `HeaderCache` fetches.
 """
@@ -16,12 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gigapix.formats.model import Buffer, Range
-from gigapix.source.cache import Cache, SegmentCache
 from gigapix.source.flight import SingleFlight
-from gigapix.source.kept import Kept
-from gigapix.source.segments import Segments
 from gigapix.source.source import Source
-from gigapix.source.together import side_by_side, together
+from gigapix.source.together import together
 
 PAGE_BYTES: Final = 4096
 
@@ -65,7 +62,9 @@ class Blocks:
     def put(self, run: Range, data: Buffer) -> dict[int, bytes]:
         """Keep the blocks of a run that was fetched, and return them; `data` is short where the file ends."""
         raw = bytes(data)
-        fresh = {(run[0] + start) // self.size: raw[start : start + self.size] for start in range(0, run[1], self.size)}
+        fresh = {
+            (run[0] + start) // self.size: raw[start : start + self.size] for start in range(0, run[1], self.size)
+        }
         with self._lock:
             self._blocks.update(fresh)
             while len(self._blocks) > self._most:
@@ -80,25 +79,17 @@ class Blocks:
 
 
 class HeaderCache:
-    """`fetch` answers ranges of a source from blocks, in one batch.
+    """`fetch` answers ranges of a source from blocks, in one batch."""
 
-    cache: what is shared with other images; nothing where None.
-    """
-
-    def __init__(self, source: Source, cache: Cache | None = None) -> None:
-        settings = source.settings
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self.segments = Segments(source, SegmentCache(settings.segment_cache) if cache is None else cache.segments)
         # A page of a local file is as cheap as a block, and holds enough entries of a table.
-        size = min(settings.header_block, PAGE_BYTES) if source.local else settings.header_block
-        self.blocks = Blocks(size, settings.header_cache)
-        self._first = -(-settings.header_bytes // size) * size
+        size = min(source.settings.header_block, PAGE_BYTES) if source.local else source.settings.header_block
+        self.blocks = Blocks(size, source.settings.header_cache)
+        self._first = -(-source.settings.header_bytes // self.blocks.size) * self.blocks.size
         self._flight: SingleFlight[Range, dict[int, bytes]] = SingleFlight()
-        self._shared = cache
         self._siblings: dict[str, HeaderCache] = {}
         self._lock = threading.Lock()
-        key = source.store.identity
-        self._kept = Kept(cache.headers, key, source, self.blocks) if cache and cache.headers and key else None
 
     def beside(self, file: str) -> HeaderCache:
         """The headers of a file beside this one; of this one where `file` is empty."""
@@ -106,7 +97,7 @@ class HeaderCache:
             return self
         with self._lock:
             if file not in self._siblings:
-                self._siblings[file] = HeaderCache(self.source.sibling(file), self._shared)
+                self._siblings[file] = HeaderCache(self.source.sibling(file))
             return self._siblings[file]
 
     def close(self) -> None:
@@ -117,31 +108,16 @@ class HeaderCache:
 
     def fetch(self, ranges: Sequence[Range]) -> list[Buffer]:
         """One buffer a range, short where the file ends."""
-        if self._kept:
-            self._kept.recall()
         wanted = [self._clip(*r) for r in ranges]
         have, runs = self._plan(wanted)
-        long = [r for r in wanted if r[1] > LONG_BYTES]
-
-        def fill(run: Range) -> dict[int, bytes]:
-            return self._flight.run(run, lambda: self.blocks.put(run, self.source.read(*run)))
-
-        fresh: dict[int, bytes] = {}
-        buffers: dict[Range, Buffer] = {}
-        work = [lambda run=run: fresh.update(fill(run)) for run in runs]
-        work += [lambda r=r: buffers.update({r: self.source.read(*r)}) for r in long]
-        side_by_side(work, threads=not self.source.local)
-        if self._kept and fresh:
-            self._kept.remember(fresh)
-        return self._answers(wanted, have | fresh, buffers)
+        for run in runs:
+            have |= self._flight.run(run, lambda run=run: self.blocks.put(run, self.source.read(*run)))  # type: ignore[misc]
+        return [self.blocks.answer(r, have) if r[1] <= LONG_BYTES else self.source.read(*r) for r in wanted]
 
     async def fetch_async(self, ranges: Sequence[Range]) -> list[Buffer]:
-        """`fetch` without blocking."""
-        if self._kept:
-            await self._kept.recall_async()
+        """`fetch` without blocking; what a batch lacks is fetched side by side."""
         wanted = [self._clip(*r) for r in ranges]
         have, runs = self._plan(wanted)
-        long = [r for r in wanted if r[1] > LONG_BYTES]
 
         async def fill(run: Range) -> dict[int, bytes]:
             async def work() -> dict[int, bytes]:
@@ -149,17 +125,11 @@ class HeaderCache:
 
             return await self._flight.run_async(run, work)
 
-        async def read(wanted: Range) -> dict[int, bytes]:
-            buffers[wanted] = await self.source.read_async(*wanted)
-            return {}
-
-        buffers: dict[Range, Buffer] = {}
-        fresh: dict[int, bytes] = {}
-        for found in await together([*map(fill, runs), *map(read, long)]):
-            fresh |= found
-        if self._kept and fresh:
-            await self._kept.remember_async(fresh)
-        return self._answers(wanted, have | fresh, buffers)
+        long = [r for r in wanted if r[1] > LONG_BYTES]
+        for fresh in await together([fill(run) for run in runs]):
+            have |= fresh
+        buffers = dict(zip(long, await together([self.source.read_async(*r) for r in long]), strict=True))
+        return [self.blocks.answer(r, have) if r[1] <= LONG_BYTES else buffers[r] for r in wanted]
 
     def _plan(self, wanted: Sequence[Range]) -> tuple[dict[int, bytes], list[Range]]:
         short = [r for r in wanted if 0 < r[1] <= LONG_BYTES]
@@ -170,11 +140,6 @@ class HeaderCache:
         if hits:
             self.source.stats.hit(hits)
         return have, runs
-
-    def _answers(
-        self, wanted: Sequence[Range], have: Mapping[int, bytes], long: Mapping[Range, Buffer]
-    ) -> list[Buffer]:
-        return [long[r] if r in long else self.blocks.answer(r, have) for r in wanted]
 
     def _clip(self, offset: int, length: int) -> Range:
         if self.source.size is not None:

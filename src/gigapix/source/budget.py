@@ -3,14 +3,10 @@
 Whoever wants to hold bytes waits until they are free, first come, first served, so that a large wish is not starved by
 small ones. A wish for more than there is at all is granted when it is alone: the work could not be done otherwise, and
 who plans it has refused it beforehand if it had to be.
-
-A thread that runs an event loop never waits: what it waits for may be held by a task of that loop, which could not give
-it back. A blocking read there takes what it needs, over the total.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -42,10 +38,10 @@ class ByteBudget:
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
         """Hold bytes while the block runs."""
-        turn = self._ask(wanted, patient=not in_loop())
+        turn = self._ask(wanted)
         try:
             if turn.granted is not None:
-                turn.granted.result()  # waits
+                turn.granted.result()
             yield
         finally:
             self._release(turn)
@@ -63,10 +59,10 @@ class ByteBudget:
         finally:
             self._release(turn)
 
-    def _ask(self, wanted: int, patient: bool = True) -> _Turn:
+    def _ask(self, wanted: int) -> _Turn:
         size = min(wanted, self.total)
         with self._lock:
-            if not patient or (not self._waiting and size <= self._free):
+            if not self._waiting and size <= self._free:
                 self._free -= size
                 return _Turn(size, None)
             turn = _Turn(size, Future())
@@ -84,9 +80,3 @@ class ByteBudget:
                 if not first.given_up and first.granted is not None:
                     self._free -= first.size
                     first.granted.set_result(None)  # under the lock: a turn is either granted or given up
-
-
-def in_loop() -> bool:
-    """Whether this thread is running an event loop."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 
 from gigapix.errors import MissingPartError, SourceError
 from gigapix.formats.model import Buffer
-from gigapix.source.store import Chunk, closed, os_error
+from gigapix.source.source import Chunk, os_error
 
 
 class FileStore:
     """One open file. Raises NotFoundError, DeniedError or SourceError where it can't be opened."""
 
     local = True
-    identity = None
 
     def __init__(self, path: str) -> None:
         self.name = path
         self._fd = -1
-        self._lock = threading.Lock()
-        self._reading = 0
-        self._closed = False
         try:
             status = os.stat(path)
             # Opening a FIFO would wait for a writer, perhaps for ever.
@@ -41,10 +36,8 @@ class FileStore:
             raise os_error(error, path) from error
 
     def get(self, start: int, length: int, etag: str | None = None) -> Chunk:
-        with self._lock:
-            if self._closed:
-                raise closed(self.name)
-            self._reading += 1
+        if self._fd < 0:
+            raise SourceError("the image is closed", path=self.name)
         try:
             data = os.pread(self._fd, length, start)
             if data and len(data) < length:  # a single pread stops at 2 GiB
@@ -53,15 +46,8 @@ class FileStore:
                     parts.append(data)
                     done += len(data)
                 data = b"".join(parts)
-        except (OSError, OverflowError) as error:
-            if isinstance(error, OverflowError):  # a start beyond 2^63 is beyond any file's end
-                return Chunk(b"", self._size, None)
+        except OSError as error:
             raise os_error(error, self.name) from error
-        finally:
-            with self._lock:
-                self._reading -= 1
-            if self._closed:
-                self._give_back()
         return Chunk(data, self._size, None)
 
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
@@ -74,16 +60,7 @@ class FileStore:
         return FileStore(os.path.join(os.path.dirname(self.name), name))  # noqa: PTH118, PTH120  # keeps the path as given
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-        self._give_back()
-
-    def _give_back(self) -> None:
-        """Close the descriptor once nobody reads: the system gives its number to the next file that is opened."""
-        with self._lock:
-            if not self._closed or self._reading:
-                return
-            fd, self._fd = self._fd, -1
+        fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
@@ -96,7 +73,6 @@ class BytesStore:
 
     local = True
     name = "<bytes>"
-    identity = None
 
     def __init__(self, data: Buffer) -> None:
         self._data = memoryview(data).cast("B").toreadonly()

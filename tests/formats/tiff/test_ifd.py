@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigapix.errors import FormatError, GigapixError, LimitError, TruncatedError
+from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.header import parse_header
-from gigapix.formats.tiff.ifd import read_ifd
 from gigapix.formats.tiff.tags import name_of, number_of
 from tests.formats.tiff.steps import answer
 from tests.hostile import build as b
@@ -148,3 +148,29 @@ def test_any_bytes_are_an_ifd_or_an_error(offset, noise):
 def test_names_and_numbers():
     assert number_of("TileOffsets") == 324 and name_of(324) == "TileOffsets"
     assert name_of(65001) == "Tag65001" and number_of("Tag65001") == 65001 and number_of("Nothing") is None
+
+
+def test_properties_are_the_tags_with_the_specifications_defaults():
+    directory = b.amended(
+        b.baseline(7, 9, bits=16), t270=b.tag(270, b.ASCII, "a picture"), t282=b.tag(282, b.RATIONAL, 300, 2),
+        t339=b.tag(339, b.SHORT, 2), t530=b.tag(530, b.SHORT, 4, 1),
+    )  # fmt: skip
+    data = b.build(b.without(directory, 277, 278))
+    ifd = first_ifd(data)
+    answer(ifd.load(list(ifd.entries)), data)
+    assert (ifd.image_width, ifd.image_length, ifd.bits_per_sample, ifd.sample_format) == (7, 9, (16,), (2,))
+    assert (ifd.image_description, ifd.x_resolution, ifd.y_resolution) == ("a picture", 150.0, None)
+    assert (ifd.compression, ifd.predictor, ifd.planar_configuration, ifd.fill_order, ifd.orientation) == (1,) * 5
+    assert (ifd.samples_per_pixel, ifd.rows_per_strip, ifd.resolution_unit) == (1, 2**32 - 1, 2)
+    assert (ifd.tile_width, ifd.extra_samples, ifd.software, ifd.jpeg_tables) == (None, (), "", b"")
+    assert ifd.ycbcr_subsampling == (4, 1)
+    named = [name for name in vars(type(ifd)) if isinstance(vars(type(ifd))[name], property)]
+    assert len(named) > 35 and all(getattr(ifd, name) is not NotImplemented for name in named)
+
+
+def test_a_property_whose_tag_is_broken_says_so():
+    data = b.build(b.amended(b.baseline(), t305=b.tag(305, b.ASCII, "x", count=99, offset=10**6)))
+    ifd = first_ifd(data)
+    answer(ifd.load([305]), data)
+    with pytest.raises(FormatError, match="Software"):
+        _ = ifd.software

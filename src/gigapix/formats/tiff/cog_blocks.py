@@ -128,9 +128,13 @@ def _check_bytes(ghost: Ghost, blocks: Sequence[Block], faults: Faults) -> Steps
         return
     buffers = [bytes(data) for data in (yield ranges)]
     for block, data in zip(led, buffers[: len(led)], strict=True):
-        (size,) = struct.unpack("<I", data) if len(data) == LEADER else (None,)
-        if size != block.size:
-            faults.add("the size before a segment is not that of the table", block, f"{size}, not {block.size}")
+        if data != struct.pack("<Q", block.size)[:LEADER]:
+            said = f"{int.from_bytes(data, 'little')}, not {block.size}"
+            faults.add("the size before a segment is not that of the table", block, said)
     for block, data in zip(trailed, buffers[len(led) :], strict=True):
         if len(data) < 2 * TRAILER or data[:TRAILER] != data[TRAILER:]:
-            faults.add("the bytes behind a segment don't repeat its last four", block, f"{data[TRAILER:].hex(' ')}")
+            faults.add("the bytes behind a segment don't repeat its last four", block, _hex(data[TRAILER:]))
+
+
+def _hex(data: bytes) -> str:
+    return data.hex(" ") or "there are none"

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from gigapix import limits
 from gigapix.errors import FormatError, GigapixError
 from gigapix.formats.model import OldJpeg, Steps
+from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.ghost import GHOST_BYTES, Ghost, parse_ghost
 from gigapix.formats.tiff.header import HEADER_BYTES, Header, parse_header
-from gigapix.formats.tiff.ifd import Ifd, read_ifd
+from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.tags import STRUCTURE
 
 KEPT_IFDS: Final = 64

@@ -11,10 +11,9 @@ pixels.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ from gigapix.formats.model import Range, Steps
 from gigapix.formats.tiff.header import Header
 from gigapix.formats.tiff.tags import name_of
 from gigapix.formats.tiff.values import TYPES, Value, decode_table, decode_value
-
-LIKELY_BYTES: Final = 1024
-"""Read of an IFD at once: 84 entries, or 50 of a BigTIFF; few have more than 30."""
 
 
 class Entry(NamedTuple):
@@ -65,7 +61,7 @@ class Ifd:
             return self.values[code]
         if code not in self.entries:
             return default
-        raise FormatError(f"the value of {name_of(code)} can't be read", offset=self.entries[code].offset)
+        raise FormatError(f"the value of {name_of(code)} is not loaded or can't be", offset=self.entries[code].offset)
 
     def integer(self, code: int, default: int) -> int:
         """The value as one int (the first of several), `default` where the tag is missing."""
@@ -102,6 +98,18 @@ class Ifd:
         """The value as text, "" where the tag is missing or is no text."""
         value = self.get(code, "")
         return value if isinstance(value, str) else ""
+
+    def ratio(self, code: int) -> float | None:
+        """A rational as a number, None where the tag is missing or is no ratio."""
+        value = self.get(code)
+        if isinstance(value, tuple) and len(value) == 2 and value[1]:
+            return float(value[0] / value[1])
+        return float(value) if isinstance(value, (int, float)) else None
+
+    def raw(self, code: int) -> bytes:
+        """The value as bytes, b"" where the tag is missing or is of another type."""
+        value = self.get(code, b"")
+        return value if isinstance(value, bytes) else b""
 
     def load(self, codes: Iterable[int], most: int = limits.MAX_TAG_BYTES) -> Steps[None]:
         """Fetch the values of these tags, those that the file has and that are not loaded yet, in one batch."""
@@ -148,57 +156,210 @@ class Ifd:
         """The entries that a range of `slices` holds, as uint64."""
         return decode_table(code, self.entries[code].type, data, self.header.byteorder)
 
+    # The tags by their names. A missing one has the specification's default; None, "" or () where it has none.
 
-def read_ifd(header: Header, offset: int) -> Steps[Ifd]:
-    """Read the directory at `offset`: its entries, and the values that stand in them.
+    @property
+    def new_subfile_type(self) -> int:
+        """Bit 0: a reduced image, bit 1: a page of several, bit 2: a mask."""
+        return self.integer(254, 0)
 
-    Raises TruncatedError where the file ends within it, LimitError where it claims more entries than
-    `limits.MAX_IFD_ENTRIES`, FormatError where it has none.
-    """
-    width = 8 if header.bigtiff else 2
-    (data,) = yield [(offset, LIKELY_BYTES)]
-    if len(data) < width:
-        raise TruncatedError("an IFD lies beyond the end of the file", offset=offset)
-    (count,) = struct.unpack_from(header.count_format, data)
-    if count == 0:
-        raise FormatError("an IFD without entries", offset=offset)
-    if count > limits.MAX_IFD_ENTRIES:
-        raise LimitError(f"an IFD of {count} entries, more than {limits.MAX_IFD_ENTRIES}", offset=offset)
-    start, size = offset + width, count * header.entry_bytes
-    pointer = struct.calcsize(header.offset_format)
-    if width + size + pointer <= LIKELY_BYTES:
-        data = data[width : width + size + pointer]
-    else:
-        (data,) = yield [(start, size + pointer)]
-    if len(data) < size:
-        raise TruncatedError("the file ends within an IFD", offset=offset)
-    # A file cut right behind its last entry still has all its tags.
-    (following,) = struct.unpack_from(header.offset_format, data, size) if len(data) == size + pointer else (0,)
-    return _parse(header, offset, following, start, bytes(data[:size]))
+    @property
+    def image_width(self) -> int:
+        """Columns; 0 where the tag, which has no default, is missing."""
+        return self.integer(256, 0)
 
+    @property
+    def image_length(self) -> int:
+        """Rows; 0 where the tag, which has no default, is missing."""
+        return self.integer(257, 0)
 
-def _parse(header: Header, offset: int, following: int, start: int, data: bytes) -> Ifd:
-    entries: dict[int, Entry] = {}
-    values: dict[int, Value] = {}
-    problems: list[str] = []
-    inline, step = header.inline_bytes, header.entry_bytes
-    for place, (code, kind, count, field_bytes) in enumerate(struct.iter_unpack(header.entry_format, data)):
-        if kind not in TYPES:
-            problems.append(f"{name_of(code)} has the unknown type {kind}")
-            continue
-        if code in entries:
-            problems.append(f"{name_of(code)} stands twice; the first one counts")
-            continue
-        nbytes = count * TYPES[kind][2]
-        if nbytes <= inline:
-            entry = Entry(code, kind, count, start + place * step + step - inline, nbytes)
-            if count:
-                values[code] = decode_value(code, kind, count, field_bytes[:nbytes], header.byteorder)
-            else:
-                problems.append(f"{name_of(code)} has no value")
-                continue
-        else:
-            (where,) = struct.unpack(header.offset_format, field_bytes)
-            entry = Entry(code, kind, count, where, nbytes)
-        entries[code] = entry
-    return Ifd(header=header, offset=offset, next=following, entries=entries, values=values, problems=problems)
+    @property
+    def image_depth(self) -> int:
+        """Slices of a volume."""
+        return self.integer(32997, 1)
+
+    @property
+    def bits_per_sample(self) -> tuple[int, ...]:
+        """One for each sample, or one for all."""
+        return self.integers(258) or (1,)
+
+    @property
+    def compression(self) -> int:
+        """1 is none."""
+        return self.integer(259, 1)
+
+    @property
+    def photometric_interpretation(self) -> int | None:
+        """What the samples mean; it has no default."""
+        return self.integer(262, -1) if 262 in self.entries else None
+
+    @property
+    def fill_order(self) -> int:
+        """2 where the first pixel is in the lowest bits."""
+        return self.integer(266, 1)
+
+    @property
+    def document_name(self) -> str:
+        """Tag 269."""
+        return self.text(269)
+
+    @property
+    def image_description(self) -> str:
+        """Tag 270; OME-XML, for one."""
+        return self.text(270)
+
+    @property
+    def make(self) -> str:
+        """Of the scanner or camera."""
+        return self.text(271)
+
+    @property
+    def model(self) -> str:
+        """Of the scanner or camera."""
+        return self.text(272)
+
+    @property
+    def orientation(self) -> int:
+        """1 where row 0 is the top and column 0 the left; pixels are read as stored all the same."""
+        return self.integer(274, 1)
+
+    @property
+    def samples_per_pixel(self) -> int:
+        """Tag 277."""
+        return self.integer(277, 1)
+
+    @property
+    def rows_per_strip(self) -> int:
+        """The default means one strip."""
+        return self.integer(278, 2**32 - 1)
+
+    @property
+    def x_resolution(self) -> float | None:
+        """Pixels in a `resolution_unit` along a row."""
+        return self.ratio(282)
+
+    @property
+    def y_resolution(self) -> float | None:
+        """Pixels in a `resolution_unit` along a column."""
+        return self.ratio(283)
+
+    @property
+    def planar_configuration(self) -> int:
+        """1 chunky, 2 planar."""
+        return self.integer(284, 1)
+
+    @property
+    def resolution_unit(self) -> int:
+        """1 none, 2 inch, 3 centimetre."""
+        return self.integer(296, 2)
+
+    @property
+    def software(self) -> str:
+        """Tag 305."""
+        return self.text(305)
+
+    @property
+    def date_time(self) -> str:
+        """``YYYY:MM:DD HH:MM:SS``."""
+        return self.text(306)
+
+    @property
+    def artist(self) -> str:
+        """Tag 315."""
+        return self.text(315)
+
+    @property
+    def host_computer(self) -> str:
+        """Tag 316."""
+        return self.text(316)
+
+    @property
+    def predictor(self) -> int:
+        """1 none, 2 horizontal differencing, 3 floating point."""
+        return self.integer(317, 1)
+
+    @property
+    def color_map(self) -> tuple[int, ...]:
+        """All reds, all greens, all blues, of 16 bits."""
+        return self.integers(320)
+
+    @property
+    def tile_width(self) -> int | None:
+        """None where the image is in strips."""
+        return self.integer(322, 0) or None
+
+    @property
+    def tile_length(self) -> int | None:
+        """None where the image is in strips."""
+        return self.integer(323, 0) or None
+
+    @property
+    def sub_ifds(self) -> tuple[int, ...]:
+        """Offsets of IFDs below this one."""
+        return self.integers(330)
+
+    @property
+    def extra_samples(self) -> tuple[int, ...]:
+        """0 unspecified, 1 alpha that is multiplied in, 2 alpha that is not."""
+        return self.integers(338)
+
+    @property
+    def sample_format(self) -> tuple[int, ...]:
+        """1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex; for each sample, or one for all."""
+        return self.integers(339) or (1,)
+
+    @property
+    def jpeg_tables(self) -> bytes:
+        """Tables that all segments share (TIFF Technical Note 2)."""
+        return self.raw(347)
+
+    @property
+    def ycbcr_subsampling(self) -> tuple[int, int]:
+        """(horizontal, vertical)."""
+        stored = self.integers(530) or (2, 2)
+        return stored[0], stored[-1]
+
+    @property
+    def copyright(self) -> str:
+        """Tag 33432."""
+        return self.text(33432)
+
+    @property
+    def model_pixel_scale(self) -> tuple[float, ...]:
+        """GeoTIFF 1.1, section 7.2."""
+        return self.numbers(33550)
+
+    @property
+    def model_tiepoint(self) -> tuple[float, ...]:
+        """Six numbers a point."""
+        return self.numbers(33922)
+
+    @property
+    def model_transformation(self) -> tuple[float, ...]:
+        """A matrix of 4 x 4, row by row."""
+        return self.numbers(34264)
+
+    @property
+    def geo_key_directory(self) -> tuple[int, ...]:
+        """As it is stored; `Image.geokeys` has it parsed."""
+        return self.integers(34735)
+
+    @property
+    def geo_double_params(self) -> tuple[float, ...]:
+        """What the directory points into."""
+        return self.numbers(34736)
+
+    @property
+    def geo_ascii_params(self) -> str:
+        """What the directory points into."""
+        return self.text(34737)
+
+    @property
+    def gdal_metadata(self) -> str:
+        """XML; `Image.gdal_metadata` has it parsed."""
+        return self.text(42112)
+
+    @property
+    def gdal_nodata(self) -> str:
+        """As it is stored; `Image.nodata` is the number."""
+        return self.text(42113)

@@ -48,14 +48,14 @@ class Layout:
 
 def layout_of(ifd: Ifd, old_jpeg: OldJpeg | None = None) -> Layout:
     """The layout of an IFD whose `tags.STRUCTURE` is loaded. Raises FormatError, LimitError or UnsupportedError."""
-    volume = (ifd.integer(32997, 1), ifd.integer(257, 0), ifd.integer(256, 0))
+    volume = (ifd.image_depth, ifd.image_length, ifd.image_width)
     if min(volume) < 1:
         raise FormatError(f"an image of {volume[2]} x {volume[1]} x {volume[0]} pixels", offset=ifd.offset)
     if max(volume) > limits.MAX_DIMENSION:
         raise LimitError(f"an image of {volume[2]} x {volume[1]} pixels", offset=ifd.offset)
-    compression = ifd.integer(259, 1)
+    compression = ifd.compression
     samples = _samples(ifd, compression)
-    planar = samples > 1 and ifd.integer(284, 1) == 2
+    planar = samples > 1 and ifd.planar_configuration == 2
     tiled = 322 in ifd.entries
     segment = _tile(ifd) if tiled else _strip(ifd, volume)
     grid = tuple(-(-size // step) for size, step in zip(volume, segment, strict=True))
@@ -116,15 +116,14 @@ def _encoding(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: 
     if compression == OLD_JPEG and photometric in (1, 2) and (262 not in ifd.entries or photometric == 2):
         photometric = YCBCR
     bits = _bits(ifd, compression, samples)
-    formats = ifd.integers(339)[:samples] or (1,)
+    formats = ifd.sample_format[:samples]
     if len(set(formats)) > 1:
         raise UnsupportedError(f"samples of different formats {formats}", offset=ifd.offset)
     interleaved = 1 if planar else samples
     if planar and len(set(bits)) > 1:
         raise UnsupportedError(f"planes of different bit depths {bits}", offset=ifd.offset)
     dtype = dtype_of(formats[0], bits)
-    subsampling = (ifd.integers(530) or (2, 2)) if photometric == YCBCR else (1, 1)
-    tables = ifd.get(347)
+    subsampling = ifd.ycbcr_subsampling if photometric == YCBCR else (1, 1)
     return Encoding(
         compression=compression,
         dtype=dtype,
@@ -132,13 +131,13 @@ def _encoding(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: 
         bits=bits[:interleaved],
         sample_format=formats[0],
         byteorder=ifd.header.byteorder,
-        predictor=ifd.integer(317, 1),
-        fill_order=ifd.integer(266, 1),
+        predictor=ifd.predictor,
+        fill_order=ifd.fill_order,
         photometric=photometric,
         planar=planar,
-        extra_samples=ifd.integers(338),
-        subsampling=(subsampling[0], subsampling[-1]),
-        jpeg_tables=tables if isinstance(tables, bytes) else b"",
+        extra_samples=ifd.extra_samples,
+        subsampling=subsampling,
+        jpeg_tables=ifd.jpeg_tables,
         old_jpeg=old_jpeg,
         t4_options=ifd.integer(292, 0),
         t6_options=ifd.integer(293, 0),
