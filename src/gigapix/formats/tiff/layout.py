@@ -104,8 +104,11 @@ def _tile(ifd: Ifd) -> tuple[int, int, int]:
 def _strip(ifd: Ifd, volume: tuple[int, int, int]) -> tuple[int, int, int]:
     _, height, width = volume
     entry = ifd.entries.get(278)
-    # Several values of RowsPerStrip have no meaning; such files hold one strip (tifffile reads them so).
-    rows = height if entry is None or entry.count > 1 else ifd.integer(278, height)
+    # Several values of RowsPerStrip have no meaning, nor has 0; such files hold one strip (libtiff reads them so).
+    rows = height if entry is None or entry.count > 1 else ifd.rows_per_strip
+    if rows == 0:
+        ifd.problems.append("RowsPerStrip is 0; taken for one strip")
+        rows = height
     if rows < 1:
         raise FormatError(f"RowsPerStrip is {rows}", offset=ifd.offset)
     return 1, min(rows, height), width

@@ -215,7 +215,8 @@ def _range(layout: Layout, index: int, offset: int, count: int | None) -> Range 
     if offset == 0 or count == 0:
         return None
     if layout.encoding.compression == UNCOMPRESSED:
-        return offset, raw if count is None else min(count, raw)
+        # The byte count of an only segment tells nothing that its size does not, and is often wrong.
+        return offset, raw if count is None or layout.segments == 1 else min(count, raw)
     most = min(2 * raw + SLACK_BYTES, limits.MAX_DIMENSION)
     return offset, most if count is None else min(count, most)
 
