@@ -49,6 +49,8 @@ def pixels(dtype: str = "u1", samples: int = 1, *, depth: int = 0, seed: int = 0
 
 
 def _tifffile(path: Path, data: Pixels, order: str = "<", big: bool = False, **options: Any) -> None:
+    if options.get("compression") == "jpegxl" and data.dtype.kind == "f":
+        data = abs(data) / abs(data).max()  # libjxl 0.11 encodes no other floats
     options.setdefault("photometric", "rgb" if _samples(data, options) in (3, 4) else "minisblack")
     with tifffile.TiffWriter(path, byteorder=order, bigtiff=big) as writer:
         writer.write(data, metadata=None, **options)

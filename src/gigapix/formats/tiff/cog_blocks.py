@@ -1,10 +1,11 @@
 """Whether the segments of a COG lie as its ghost area promises (GDAL's COG driver, "Tile data leader and trailer").
 
-Before each segment stand 4 bytes with its size, behind it its last 4 bytes once more; segments lie in the order of their
-index; a mask's segment lies directly behind the image's. A reader that trusts this saves a request a segment, and reads
-garbage where it isn't so: a tool that knew nothing of it may have moved a tile.
+Before each segment stand 4 bytes with its size, behind it its last 4 bytes once more; segments lie in the order of
+their index; a mask's segment lies directly behind the image's. A reader that trusts this saves a request a segment, and
+reads garbage where it isn't so: a tool that knew nothing of it may have moved a tile.
 
-By default a few segments of each directory are looked at, so that a remote file costs few requests; `full` looks at all.
+By default a few segments of each directory are looked at, so that a remote file costs few requests; `full` looks at
+all.
 """
 
 from __future__ import annotations

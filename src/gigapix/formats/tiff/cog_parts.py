@@ -43,10 +43,12 @@ class Part:
 
     @property
     def width(self) -> int:
+        """Columns of pixels."""
         return self.layout.volume[2]
 
     @property
     def height(self) -> int:
+        """Rows of pixels."""
         return self.layout.volume[1]
 
 

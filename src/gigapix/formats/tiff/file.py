@@ -8,10 +8,11 @@ what is wrong.
 
 from __future__ import annotations
 
+import threading
 from typing import Final, NamedTuple
 
 from gigapix import limits
-from gigapix.errors import FormatError, GigapixError
+from gigapix.errors import FILE_FAULTS, FormatError
 from gigapix.formats.model import OldJpeg, Steps
 from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.ghost import GHOST_BYTES, Ghost, parse_ghost
@@ -40,7 +41,11 @@ class Page(NamedTuple):
 
 
 class Tiff:
-    """The state of one file. Made by `open_tiff`; its methods are `Steps`."""
+    """The state of one file. Made by `open_tiff`; its methods are `Steps`, which any number of threads may run.
+
+    While a page is read, another thread may read the same one: the first to have it moves `_next` on, and the others
+    find it moved. The lock is never held while bytes are awaited.
+    """
 
     def __init__(self, header: Header, ghost: Ghost | None) -> None:
         self.header = header
@@ -50,6 +55,12 @@ class Tiff:
         self._seen: set[int] = set()
         self._next = header.first_ifd
         self._ifds: dict[int, Ifd] = {}
+        self._lock = threading.Lock()
+
+    def note(self, problem: str) -> None:
+        """Remember what is wrong, once however often it is met."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @property
     def walked(self) -> int:
@@ -58,29 +69,36 @@ class Tiff:
 
     def page(self, index: int) -> Steps[Page | None]:
         """Page `index` of the chain, None behind its end."""
-        while len(self._pages) <= index and self._next:
-            yield from self._walk()
+        while len(self._pages) <= index and (offset := self._next):
+            try:
+                ifd = yield from read_ifd(self.header, offset)
+            except FILE_FAULTS as error:
+                if offset == self.header.first_ifd:
+                    raise
+                with self._lock:
+                    if self._next == offset:
+                        self._end(error.message)
+            else:
+                self._append(ifd)
         return self._pages[index] if index < len(self._pages) else None
 
-    def _walk(self) -> Steps[None]:
-        offset, place = self._next, len(self._pages)
-        try:
-            if offset in self._seen:
-                raise FormatError("the chain of IFDs turns back on itself", offset=offset)
-            if place >= limits.MAX_IFDS:
-                raise FormatError(f"more than {limits.MAX_IFDS} IFDs", offset=offset)
-            ifd = yield from read_ifd(self.header, offset)
-        except GigapixError as error:
-            if place == 0:
-                raise
-            self.problems.append(f"the chain of IFDs ends after {place}: {error.message}")
-            self._next = 0
-            return
-        if len(self._pages) == place and self._next == offset:  # else another thread has walked this step meanwhile
-            self._seen.add(offset)
-            self._keep(ifd)
+    def _append(self, ifd: Ifd) -> None:
+        page = page_of(ifd)
+        with self._lock:
+            if self._next != ifd.offset:
+                return
+            self._pages.append(page)
+            self._seen.add(ifd.offset)
             self._next = ifd.next
-            self._pages.append(page_of(ifd))
+            if ifd.next in self._seen:
+                self._end("it turns back on itself")
+            elif ifd.next and len(self._pages) >= limits.MAX_IFDS:
+                self._end(f"no more than {limits.MAX_IFDS} are read")
+        self._keep(ifd)
+
+    def _end(self, why: str) -> None:
+        self._next = 0
+        self.note(f"the chain of IFDs ends after {len(self._pages)}: {why}")
 
     def ifd_at(self, offset: int) -> Steps[Ifd]:
         """The IFD at an offset with its `tags.STRUCTURE` loaded."""
@@ -92,9 +110,10 @@ class Tiff:
         return ifd
 
     def _keep(self, ifd: Ifd) -> None:
-        while len(self._ifds) >= KEPT_IFDS:
-            self._ifds.pop(next(iter(self._ifds)), None)
-        self._ifds[ifd.offset] = ifd
+        with self._lock:
+            while len(self._ifds) >= KEPT_IFDS:
+                del self._ifds[next(iter(self._ifds))]
+            self._ifds[ifd.offset] = ifd
 
 
 def open_tiff() -> Steps[Tiff]:

@@ -37,6 +37,12 @@ class Ghost:
         """Whether a segment's size stands before it."""
         return self.block_leader == "SIZE_AS_UINT4" and not self.incompatible_edition
 
+    @property
+    def has_gapless_order(self) -> bool:
+        """Whether segments follow one another with nothing between them but trailer and leader."""
+        order = self.block_order == "ROW_MAJOR" and self.block_trailer == "LAST_4_BYTES_REPEATED"
+        return self.has_leaders and order and not self.mask_interleaved
+
 
 def parse_ghost(data: bytes) -> Ghost | None:
     """The ghost area in the bytes behind the header; None where there is none."""

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from gigapix.errors import FormatError, GigapixError, MissingPartError, RequestError
+from gigapix.errors import FILE_FAULTS, FormatError, MissingPartError, RequestError
 from gigapix.formats.model import UNCOMPRESSED, Elsewhere, LevelSpec, Located, Steps
 from gigapix.formats.tiff import aperio, imagej, ome, shaped
 from gigapix.formats.tiff.descriptions import kind_of
@@ -38,12 +38,12 @@ from gigapix.formats.tiff.levels import (
     located,
     located_in_run,
     plane_bytes,
-    segment_ranges,
     single_level,
     stacked_level,
 )
 from gigapix.formats.tiff.ome_planes import is_here
 from gigapix.formats.tiff.stack import Stack, stack_of_imagej, stack_of_ome, stack_of_shaped
+from gigapix.formats.tiff.tables import segment_ranges
 from gigapix.formats.tiff.tags import DESCRIPTION
 
 MAX_RUN_SEGMENTS: Final = 1 << 16
@@ -126,7 +126,7 @@ def read_contents(file_name: str) -> Steps[Contents]:
             return (yield from _shaped(plain, description, ifd))
         if kind == "svs":
             return (yield from _svs(plain))
-    except GigapixError as error:
+    except FILE_FAULTS as error:
         return replace(plain, problems=(f"read as plain pages: {error.message}",))
     return plain
 
@@ -252,12 +252,12 @@ def _grouped(contents: Contents, name: str, group: Group) -> Steps[ImageSpec]:
             if coarser.encoding.dtype != layout.encoding.dtype:
                 raise FormatError(f"its type is {coarser.encoding.dtype}, the image's {layout.encoding.dtype}")
             levels.append(single_level(tiff, page.offset, coarser))
-        except GigapixError as error:
+        except FILE_FAULTS as error:
             problems.append(f"the level of {page.width} x {page.height} pixels is left out: {error.message}")
     for page in group.masks:
         try:
             _, mask = yield from layout_at(tiff, page.offset)
-        except GigapixError as error:
+        except FILE_FAULTS as error:
             problems.append(f"the mask of {page.width} x {page.height} pixels is left out: {error.message}")
             continue
         levels = [_masked(level, single_level(tiff, page.offset, mask)) for level in levels]
@@ -295,7 +295,7 @@ def _stacked(contents: Contents, stack: Stack) -> Steps[ImageSpec]:
                 own = located(tiff, coarser, _sub_offset(tiff, offset_of, number))
                 locate = _located_beside(own, coarser, stack, number)
                 levels.append(stacked_level(coarser, stack.axes, stack.shape, locate))
-            except GigapixError as error:
+            except FILE_FAULTS as error:
                 problems.append(f"level {number + 1} is left out: {error.message}")
         levels.sort(key=lambda level: -math.prod(level.shape[-2:]))
     return ImageSpec(

@@ -1,9 +1,10 @@
 """Whether a TIFF is a Cloud Optimized GeoTIFF: the order of its directories and data (OGC 21-026, GDAL's COG driver).
 
-A COG is an ordinary TIFF in an order that costs a remote reader few requests: all directories at the beginning, the full
-image first, then overviews from fine to coarse; then the pixels, coarsest level first. The questions and their figures
-(300 bytes, 512 pixels) are those of rio-cogeo's validator, which are those of GDAL's, so that a verdict means the same
-here. Only directories and table entries are read for them; what a COG promises of each segment is `cog_blocks`'s matter.
+A COG is an ordinary TIFF in an order that costs a remote reader few requests: all directories at the beginning, the
+full image first, then overviews from fine to coarse; then the pixels, coarsest level first. The questions and their
+figures (300 bytes, 512 pixels) are those of rio-cogeo's validator, which are those of GDAL's, so that a verdict means
+the same here. Only directories and table entries are read for them; what a COG promises of each segment is the matter
+of `cog_blocks`.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def check_cog(*, external: bool = False, full: bool = False) -> Steps[Findings]:
     errors: list[str] = []
     warnings = []
     parts = yield from parts_of(tiff, errors)
-    starts = []
-    for part in parts:
-        starts.append((yield from _attempt(first_data(part), part, errors)) or 0)
+    starts = [0] * len(parts)
+    for place, part in enumerate(parts):
+        starts[place] = (yield from _attempt(first_data(part), part, errors)) or 0
     if external:
         errors.append("overviews lie in an external .ovr file; they belong into the file itself")
     elif _is_big(parts[0]) and len(parts) == 1:

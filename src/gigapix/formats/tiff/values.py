@@ -7,6 +7,7 @@ Python ints costs forty times the bytes. Text is `str`, BYTE and UNDEFINED are `
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -27,6 +28,11 @@ TYPES: Final[Mapping[int, tuple[str, str, int]]] = MappingProxyType({
 })  # fmt: skip
 """Field type to (name, numpy type of a component, bytes of one value)."""
 
+SCALARS: Final[Mapping[int, str]] = MappingProxyType({
+    3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q",
+})  # fmt: skip
+"""struct format of one value, of the types whose value is a number: ten times as fast as an array of one."""
+
 INTEGERS: Final = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})
 ARRAY_FROM: Final = 4096
 
@@ -36,6 +42,8 @@ Value = Any
 
 def decode_value(code: int, kind: int, count: int, data: Buffer, byteorder: ByteOrder) -> Value:
     """The value of a tag of type `kind` from exactly its bytes."""
+    if count == 1 and kind in SCALARS:
+        return struct.unpack(byteorder + SCALARS[kind], data)[0]
     component = TYPES[kind][1]
     raw = bytes(data)
     if kind == 2 or (kind in (1, 7) and code in TEXT):
