@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, product
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class ReadPlan:
         level = self.level
         stacked = math.prod(len(self.chosen[axis]) for axis in level.plane_axes if axis != "C")
         groups = len(self.chosen["C"]) if level.planar else len(_runs(level, self.chosen["C"]))
-        return math.prod(len(span) for span in self._spans()) * stacked * groups
+        return math.prod(len(cuts) for cuts in self._cuts()) * stacked * groups
 
     @property
     def segment_bytes(self) -> int:
@@ -87,27 +87,26 @@ class ReadPlan:
         interleaved = 1 if self.level.planar else self.level.samples
         return math.prod(self.level.segment) * interleaved * self.level.dtype.itemsize
 
-    def _spans(self) -> tuple[range, range, range]:
-        """Rows of segments that the read touches along (depth, height, width)."""
-        first = (self.depths.start, self.window.row_off, self.window.col_off)
-        last = (self.depths.stop, first[1] + self.window.height, first[2] + self.window.width)
-        d, h, w = (range(a // s, -(-b // s)) for a, b, s in zip(first, last, self.level.segment, strict=True))
-        return d, h, w
+    def _wanted(self) -> tuple[range, range, range]:
+        """The pixels wanted along (depth, height, width)."""
+        window = self.window
+        rows = range(window.row_off, window.row_off + window.height)
+        return self.depths, rows, range(window.col_off, window.col_off + window.width)
 
-    def _places(self) -> Iterator[tuple[int, int, int]]:
-        depths, rows, columns = self._spans()  # not itertools.product: it makes tuples of them, however long
-        for depth in depths:
-            for row in rows:
-                for column in columns:
-                    yield depth, row, column
+    def _cuts(self) -> tuple[_Cuts, _Cuts, _Cuts]:
+        level = self.level
+        d, h, w = (
+            _Cuts(*each)
+            for each in zip(self._wanted(), level.segment, level.volume, [not level.tiled] * 3, strict=True)
+        )
+        return d, h, w
 
     def reads(self) -> Iterator[SegmentRead]:
         """The segments, piece by piece, each piece in the order of its tables."""
         level = self.level
-        grid = [-(-size // step) for size, step in zip(level.volume, level.segment, strict=True)]
-        per_sample = math.prod(grid)
-        starts = (self.depths.start, self.window.row_off, self.window.col_off)
-        stops = (self.depths.stop, starts[1] + self.window.height, starts[2] + self.window.width)
+        _, down, across = (-(-size // step) for size, step in zip(level.volume, level.segment, strict=True))
+        per_sample = -(-level.volume[0] // level.segment[0]) * down * across
+        depths, rows, columns = self._cuts()
         for piece in _pieces(level, self.chosen):
             if level.planar:
                 groups: list[tuple[tuple[int, ...], slice, int]] = [
@@ -116,23 +115,35 @@ class ReadPlan:
             else:
                 groups = [(piece.samples, slice(0, len(piece.samples)), 0)]
             for samples, bands, base in groups:
-                for place in self._places():
-                    corner = [p * s for p, s in zip(place, level.segment, strict=True)]
-                    ends = [c + s for c, s in zip(corner, level.segment, strict=True)]
-                    if not level.tiled:
-                        ends = [min(e, v) for e, v in zip(ends, level.volume, strict=True)]
-                    low = [max(c, a) for c, a in zip(corner, starts, strict=True)]
-                    high = [min(e, b) for e, b in zip(ends, stops, strict=True)]
-                    d, h, w = (slice(a - o, b - o) for a, b, o in zip(low, high, starts, strict=True))
-                    yield SegmentRead(
-                        piece,
-                        base + (place[0] * grid[1] + place[1]) * grid[2] + place[2],
-                        (ends[0] - corner[0], ends[1] - corner[1], ends[2] - corner[2]),
-                        (low[0] - corner[0], low[1] - corner[1], low[2] - corner[2]),
-                        (d, h, w),
-                        samples,
-                        bands,
-                    )
+                for d, d_size, d_origin, d_box in depths:
+                    for h, h_size, h_origin, h_box in rows:
+                        row = base + (d * down + h) * across
+                        for w, w_size, w_origin, w_box in columns:
+                            shape, origin = (d_size, h_size, w_size), (d_origin, h_origin, w_origin)
+                            yield SegmentRead(piece, row + w, shape, origin, (d_box, h_box, w_box), samples, bands)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """Along one axis, the segments that wanted pixels lie in: each one's place, its size, the first of its pixels that
+    is wanted, and where the wanted ones land. Iterated as often as needed, since there may be too many to list."""
+
+    wanted: range
+    step: int
+    total: int
+    cropped: bool
+    """Whether the last segment is cut at the image's edge."""
+
+    def __len__(self) -> int:
+        return -(-self.wanted.stop // self.step) - self.wanted.start // self.step
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, slice]]:
+        first, last, step = self.wanted.start, self.wanted.stop, self.step
+        for place in range(first // step, -(-last // step)):
+            corner = place * step
+            size = min(step, self.total - corner) if self.cropped else step
+            low, high = max(corner, first), min(corner + size, last)
+            yield place, size, low - corner, slice(low - first, high - first)
 
 
 def plan_read(
@@ -154,9 +165,10 @@ def plan_read(
         select["C"] = bands  # type: ignore[assignment]
     for axis, size in zip(level.axes[:-2], level.shape[:-2], strict=True):
         wanted = select.pop(axis, slice(None))
-        if isinstance(wanted, SupportsIndex) and not isinstance(wanted, slice):
+        position = _position(wanted)
+        if position is not None:
             dropped.add(axis)
-        chosen[axis] = _positions(axis, size, wanted)
+        chosen[axis] = _positions(axis, size, wanted if position is None else (position,))
     if select:
         raise RequestError(
             f"the image has no axis {', '.join(map(repr, select))} to select along; its axes are {level.axes}"
@@ -181,11 +193,17 @@ def plan_read(
     )
 
 
+def _position(wanted: Any) -> int | None:
+    """A single position, None for several (of which an array has an `__index__` too, that raises)."""
+    try:
+        return index(wanted)
+    except TypeError:
+        return None
+
+
 def _positions(axis: str, size: int, wanted: Any) -> Sequence[int]:
     if isinstance(wanted, slice):
         positions: Sequence[int] = range(size)[wanted]
-    elif isinstance(wanted, SupportsIndex):
-        positions = (wanted.__index__(),)
     else:
         try:
             positions = tuple(index(p) for p in wanted)

@@ -26,7 +26,7 @@ class MergeLimits:
     """No merge makes a range longer than this; a longer single range stays as it is."""
 
 
-LOCAL = MergeLimits(gap=512, waste=0.1, size=256 << 10)
+LOCAL = MergeLimits(gap=512, waste=0.1, size=32 << 10)
 """A file on disk: a system call costs a microsecond, so that only small segments that touch are worth joining."""
 
 
