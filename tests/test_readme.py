@@ -16,11 +16,11 @@ from click.testing import CliRunner
 
 from gigapix.cli import main
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -41,8 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-def test_python_examples() -> None:
-    test = doctest.DocTestParser().get_doctest("".join(blocks("python")), {}, "README", "README.md", 0)
+@pytest.mark.parametrize("page", ["README.md", "docs/reading.md"])
+def test_python_examples(page: str) -> None:
+    test = doctest.DocTestParser().get_doctest("".join(blocks("python", page)), {}, page, page, 0)
     assert len(test.examples) > 10
     out: list[str] = []
     assert doctest.DocTestRunner().run(test, out=out.append).failed == 0, "".join(out)
@@ -68,3 +69,14 @@ def test_every_option_of_the_docs_exists() -> None:
         name, named = chunk.split()[0], set(re.findall(r"--\w+", chunk))
         found = set(re.findall(r"--\w+", CliRunner().invoke(main, [name, "--help"]).output))
         assert named == found - {"--help", "--debug", "--output"}, name
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    from dataclasses import fields
+
+    from gigapix import Settings
+
+    table = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", (ROOT / "docs" / "reading.md").read_text(), re.MULTILINE)
+    named = {name for row in table for name in re.findall(r"`(\w+)`", row)}
+    missing = {field.name for field in fields(Settings)} - named - {"credential_provider"}
+    assert not missing
