@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from child import resident
+from child import resident, say_and_leave
 from inputs import FOLDER
 from peers import PEERS, THREADS, two_cores
 from report import environment, heading, last_words, markdown, save
@@ -130,8 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
-        print(json.dumps(child(json.loads(options.child))))
-        return 0
+        say_and_leave(child(json.loads(options.child)))
     facts = environment()
     warm = FOLDER / "million-warm.tif"
     if not warm.exists():

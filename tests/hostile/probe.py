@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import asyncio
+import json
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from click.testing import CliRunner
 
 import gigapix
+from gigapix.cli import main
 from gigapix.errors import GigapixError
 from tests.guard import measured, told
 
@@ -19,6 +23,10 @@ FACTS = (
     "gdal_metadata", "colormap", "color_interpretation", "profile", "metadata", "count", "header_bytes",
 )  # fmt: skip
 """What an `Image` can be asked beside its pixels: each gives a value or a GigapixError."""
+
+
+SMALL = 1 << 22
+"""Bytes of an image that is asked for whole more than once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +68,7 @@ def probe(path: str) -> Generator[str, None, Seen]:
             untyped.append(told(error))
         yield "facts"
         yield from _facts(path, found, untyped)
+        yield from _commands(path, "error" not in found, untyped)
     held = found.pop("nbytes", 0)
     return Seen(**found, untyped=tuple(untyped), excess=max(0, peak.bytes - held))
 
@@ -80,11 +89,47 @@ def _facts(path: str, found: dict[str, Any], untyped: list[str]) -> Generator[st
         yield "facts: tags"
         for name in _typed(untyped, lambda: list(image.tags)) or ():
             _typed(untyped, lambda name=name: image.tags[name])
+        for name, use in _uses(image):
+            yield f"uses: {name}"
+            _typed(untyped, use)
         for level in image.levels:
             _typed(untyped, lambda level=level: (level.chunks, level.grid, level.nbytes, level.transform, repr(level)))
     yield "other images"
     for index in range(1, min(found.get("count") or 1, 20)):
         _typed(untyped, lambda index=index: _corner(path, index))
+
+
+def _uses(image: gigapix.Image) -> Iterator[tuple[str, Any]]:
+    """Every other way to ask for a few pixels."""
+    height, width = image.levels[0].height, image.levels[0].width
+    edge = (width - 1, height - 1, 2, 2)
+    yield "a tile", lambda: image.tile(0, 0)
+    yield "the last tile", lambda: image.tile(*(n - 1 for n in reversed(image.levels[0].grid)))
+    yield "a window over the edge", lambda: image.read(edge, boundless=True)
+    yield "a masked pixel", lambda: image.read((0, 0, 1, 1), masked=True)
+    yield "a stored mask", lambda: image.read_mask((0, 0, 1, 1))
+    yield "bounds", lambda: image.read(bounds=image.bounds, shape=(2, 2), resampling="average")
+    yield "async", lambda: asyncio.run(image.read_async((0, 0, 1, 1)))
+    if image.levels[0].nbytes < SMALL:
+        yield "a thumbnail", lambda: image.read(shape=(3, 5), resampling="bilinear")
+        yield "blocks", lambda: sum(block.size for _, block in image.blocks(block_bytes=1 << 16))
+
+
+def _commands(path: str, sound: bool, untyped: list[str]) -> Generator[str, None, None]:
+    """The command line, whose faults are one line too, and whose JSON is JSON."""
+    yield "validate"
+    _typed(untyped, lambda: gigapix.validate(path, full=True))
+    for name in ("info", "tags", "stats") if sound else ("info", "tags"):
+        yield f"command {name}"
+        result = CliRunner().invoke(main, ["--debug", name, path, "--json"])
+        if isinstance(result.exception, Exception) and not isinstance(result.exception, GigapixError):
+            untyped.append(told(result.exception))
+        elif result.exit_code == 0:
+            _typed(untyped, lambda result=result: json.loads(result.stdout, parse_constant=_no_constant))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _corner(path: str, index: int) -> None:

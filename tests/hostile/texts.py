@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import struct
+import itertools
 from collections.abc import Iterator
+
+import numpy as np
 
 from tests.hostile.build import (
     ASCII,
@@ -14,6 +16,7 @@ from tests.hostile.build import (
     SHORT,
     UNDEFINED,
     Tag,
+    amended,
     baseline,
     build,
     packed,
@@ -21,6 +24,7 @@ from tests.hostile.build import (
     tiled,
 )
 from tests.hostile.case import GRAY, SOUND, Case, either, reads
+from tests.hostile.segments import Encoder, encoders
 
 OME = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
 
@@ -234,13 +238,14 @@ def gdal() -> Iterator[Case]:
 
 
 def ghosts() -> Iterator[Case]:
-    """GDAL's structural metadata behind the header, and the leader bytes that it promises and this file lacks."""
+    """GDAL's structural metadata behind the header, and what a file says there that isn't so."""
     promise = (
         "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n"
         "BLOCK_TRAILER=LAST_4_BYTES_REPEATED\nKNOWN_INCOMPATIBLE_EDITION=NO\n "
     )
+    sound = f"GDAL_STRUCTURAL_METADATA_SIZE={len(promise):06d} bytes\n{promise}"
     texts = {
-        "promise": f"GDAL_STRUCTURAL_METADATA_SIZE={len(promise):06d} bytes\n{promise}",
+        "promise": sound,
         "too_long": "GDAL_STRUCTURAL_METADATA_SIZE=999999 bytes\nLAYOUT=IFDS_BEFORE_DATA\n",
         "negative": "GDAL_STRUCTURAL_METADATA_SIZE=-00001 bytes\nLAYOUT=IFDS_BEFORE_DATA\n",
         "text": "GDAL_STRUCTURAL_METADATA_SIZE=abcdef bytes\nLAYOUT",
@@ -248,12 +253,50 @@ def ghosts() -> Iterator[Case]:
         "bogus_values": "GDAL_STRUCTURAL_METADATA_SIZE=000060 bytes\nBLOCK_LEADER=SIZE_AS_UINT9\nBLOCK_ORDER=SPIRAL\n\n\n\n",
     }
     for name, text in texts.items():
-        ghost = text.encode("latin-1")
         for leader in (0, 1, 10, 0x7FFFFFFF, 0xFFFFFFFF):
-            # The ghost lies at byte 8 of a classic file, where `build` leaves 8 empty bytes before the data.
-            data = ghost[8:] + packed(LONG, [leader]) + SOUND
-            at = DATA + len(data) - len(SOUND)
-            file = bytearray(build(tiled(16, 16, offsets=[at], counts=[256]), data=data))
-            file[8:16] = ghost[:8]
-            yield reads(f"ghost_{name}_leader_{leader}", bytes(file), GRAY)
-    assert struct.calcsize("<I") == 4
+            data, (at,) = ghostly(text, [packed(LONG, [leader]) + SOUND])
+            file = build(tiled(16, 16, offsets=[at + 4], counts=[256]), data=data)
+            yield reads(f"ghost_{name}_leader_{leader}", haunted(file, text))
+    for name, (compression, encode, lossless) in encoders().items():
+        if lossless and name != "webp":
+            yield from _promised(name, compression, encode, sound)
+
+
+def _promised(name: str, compression: int, encode: Encoder, ghost: str) -> Iterator[Case]:
+    """More tiles than a reader looks up beforehand, which lie as the ghost area promises, and otherwise."""
+    side = 33
+    stems = [encode(np.roll(GRAY[0], shift)) for shift in range(5)]
+    index = np.arange(side * side) % 5
+    shown = np.stack([np.roll(GRAY[0], shift) for shift in range(5)])[index]
+    shown = shown.reshape(side, side, 16, 16).transpose(0, 2, 1, 3).reshape(1, side * 16, side * 16)
+    noise = np.random.default_rng(1).bytes(200)
+    for label, gap in (("kept", b""), ("with_gaps", noise)):
+        data, places = ghostly(ghost, [packed(LONG, [len(stems[n])]) + stems[n] + stems[n][-4:] + gap for n in index])
+        counts = [len(stems[n]) for n in index]
+        layout = tiled(side * 16, side * 16, offsets=[at + 4 for at in places], counts=counts)
+        file = build(amended(layout, t259=tag(259, SHORT, compression)), data=data)
+        yield reads(f"ghost_{label}_{name}", haunted(file, ghost), shown)
+        # The last of each row lies at the end of the file, behind all others.
+        order = sorted(range(side * side), key=lambda n: (n % side == side - 1, n))
+        data, places = ghostly(
+            ghost, [packed(LONG, [counts[n]]) + stems[index[n]] + stems[index[n]][-4:] + gap for n in order]
+        )
+        offsets = [at + 4 for _, at in sorted(zip(order, places, strict=True))]
+        layout = tiled(side * 16, side * 16, offsets=offsets, counts=counts)
+        file = build(amended(layout, t259=tag(259, SHORT, compression)), data=data)
+        yield reads(f"ghost_{label}_moved_{name}", haunted(file, ghost), shown)
+
+
+def ghostly(text: str, blocks: list[bytes]) -> tuple[bytes, list[int]]:
+    """The data of a file whose ghost area is `text`, with `blocks` behind it, and the offset of each block.
+
+    The ghost area lies at byte 8 of a classic file, where `build` leaves 8 empty bytes before the data: see `haunted`.
+    """
+    head = text.encode("latin-1")[8:]
+    places = list(itertools.accumulate((len(block) for block in blocks), initial=DATA + len(head)))
+    return head + b"".join(blocks), places[:-1]
+
+
+def haunted(file: bytes, text: str) -> bytes:
+    """`file` with the first 8 bytes of the ghost area in their place."""
+    return file[:8] + text.encode("latin-1")[:8] + file[16:]

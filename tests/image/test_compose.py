@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,3 +232,41 @@ def test_out_takes_a_resampled_result(tmp_path):
         np.testing.assert_array_equal(out, image.read(shape=(20, 30)))
         with pytest.raises(gigapix.RequestError):
             image.read(shape=(20, 31), out=out)
+
+
+def test_alpha_of_a_stack_masks_its_own_plane(tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 3, (4, 20, 24, 4), np.uint8)  # as many planes as bands
+    path = tmp_path / "rgba.ome.tif"
+    options = {"photometric": "rgb", "extrasamples": ["unassalpha"], "tile": (16, 16)}
+    tifffile.imwrite(path, pixels, metadata={"axes": "TYXS"}, **options)
+    clear = np.broadcast_to(pixels[:, None, :, :, 3] == 0, (4, 4, 20, 24))
+    with gigapix.open(path) as image:
+        assert image.axes == "TCYX"
+        np.testing.assert_array_equal(image.read(masked=True).mask, clear)
+        np.testing.assert_array_equal(image.read(masked=True, bands=[2, 0]).mask, clear[:, :2])
+        np.testing.assert_array_equal(image.read(masked=True, select={"C": 1, "T": 3}).mask, clear[3, 0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": (1, 2, 3), "boundless": True}, {"window": (0.5, 0, 3, 3), "boundless": True},
+        {"window": (float("nan"), 0, 3, 3), "boundless": True}, {"window": (0, 0, float("inf"), 3), "boundless": True},
+        {"window": "abcd", "boundless": True}, {"window": (0, 0, 0, 3), "boundless": True}, {"shape": 5},
+        {"shape": (2.5, 3)}, {"shape": (3,)}, {"shape": (0, 3)},
+        {"window": (-1, 0, 3, 3), "boundless": True, "fill_value": 300},
+        {"window": (-1, 0, 3, 3), "boundless": True, "fill_value": float("nan")},
+        {"masked": True, "out": np.broadcast_to(np.uint8(0), (3, HEIGHT, WIDTH))}, {"out": [1]},
+    ],
+)  # fmt: skip
+def test_what_can_not_be_asked_is_a_request_error(tmp_path, wrong):
+    make(tmp_path / "x.tif")
+    with gigapix.open(tmp_path / "x.tif") as image, pytest.raises(gigapix.RequestError):
+        image.read(**wrong)
+
+
+@pytest.mark.parametrize("huge", [{"shape": (10**9, 10**9)}, {"window": (0, 0, 10**9, 10**9), "boundless": True}])
+def test_a_result_beyond_memory_is_a_memory_error(tmp_path, huge):
+    make(tmp_path / "x.tif")
+    with gigapix.open(tmp_path / "x.tif") as image, pytest.raises(gigapix.MemoryBudgetError):
+        image.read(**huge)

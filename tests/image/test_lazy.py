@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gigapix
-from tests.fixtures import ifd_at_end, million_tiles
+from tests.giants import ifd_at_end, million_tiles
 
 HOLDS = 2 << 20
 READS = 100_000

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gigapix
 from gigapix.errors import RequestError
 from gigapix.formats.model import Encoding, LevelSpec
 from gigapix.image.plan import plan_read
@@ -130,3 +132,13 @@ def test_a_window_lies_within_the_image(window):
 def test_windows_may_be_tuples_of_whole_numbers():
     assert window_of((1.0, np.int64(2), 3, 4), 10, 10) == Window(1, 2, 3, 4)
     assert window_of(None, 7, 5) == Window(0, 0, 7, 5)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda bands: np.array(bands, np.uint8)])
+def test_bands_may_be_any_sequence_of_integers(kind, tmp_path):
+    pixels = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", planarconfig="separate")
+    with gigapix.open(tmp_path / "x.tif") as image:
+        np.testing.assert_array_equal(image.read(bands=kind([2, 0])), pixels[[2, 0]])
+        np.testing.assert_array_equal(image.read(bands=kind([1])), pixels[[1]])
+        np.testing.assert_array_equal(image.read(bands=np.int16(1)), pixels[1])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import gigapix
 from gigapix.errors import GigapixError, RequestError
-from tests.corpus.compare import band_first, difference
+from tests.corpus.pixels import band_first, difference
 from tests.fixtures import FIXTURES, bit_values
 
 Pixels = npt.NDArray[Any]
@@ -103,6 +103,7 @@ def _near(found: Pixels, expected: Pixels) -> bool:
 
 
 @pytest.mark.parametrize("name", [name for name in FIXTURES if "masked" in name])
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_masks(name: str, files: Callable[[str], Path]) -> None:
     path = files(name)
     with gigapix.open(path) as image, rasterio.open(path) as dataset:

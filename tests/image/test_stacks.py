@@ -1,7 +1,10 @@
 """Stacks, slides and sets of files: every fixture reads as the pixels that it was made of."""
 
+import os
+
 import numpy as np
 import pytest
+import tifffile
 
 import gigapix
 from tests.fixtures_micro import MICRO, ome_set
@@ -86,3 +89,33 @@ def test_focal_planes_of_a_slide_are_images_with_levels_of_their_own(tmp_path):
             assert image.metadata["name"] == (f"slide, focal plane {focus}" if focus else "slide")
             assert len(image.levels) > 1
             np.testing.assert_allclose(image.read(), expected[:, focus], atol=2)
+
+
+def test_bands_of_a_stack_have_their_meanings(tmp_path):
+    MICRO["ome_pyramid"](tmp_path / "x.ome.tif")
+    with gigapix.open(tmp_path / "x.ome.tif") as image:
+        assert image.color_interpretation == ("gray",) * image.bands
+
+
+def test_subifds_that_are_no_reductions_are_no_levels(tmp_path):
+    path = tmp_path / "x.ome.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 48), np.uint8)
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(pixels, subifds=3, metadata={"axes": "ZYX"}, tile=(16, 16))
+        writer.write(pixels[:, ::2, ::2], subfiletype=1, tile=(16, 16))
+        writer.write(np.zeros((3, 64, 96), np.uint8), tile=(16, 16))
+        writer.write(np.zeros((3, 16, 24), np.uint16), subfiletype=1, tile=(16, 16))
+    with gigapix.open(path) as image:
+        assert [level.shape for level in image.levels] == [(1, 3, 32, 48), (1, 3, 16, 24)]
+        np.testing.assert_array_equal(image.read(level=1)[0], pixels[:, ::2, ::2])
+        assert len(image.metadata["problems"]) == 2
+
+
+def test_a_fault_in_another_file_names_that_file(tmp_path):
+    ome_set(tmp_path)
+    first, *_, last = sorted(tmp_path.glob("*.tif"))
+    with tifffile.TiffFile(last) as file:
+        offset = file.pages[0].dataoffsets[0]
+    os.truncate(last, offset)
+    with gigapix.open(first) as image, pytest.raises(gigapix.FormatError, match=last.name):
+        image.read()
