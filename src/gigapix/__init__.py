@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from gigapix.image.open import open, open_async  # noqa: A004  # the name that the field uses
     from gigapix.image.validate import Report, validate, validate_async
     from gigapix.image.window import Window
-    from gigapix.source import Settings
+    from gigapix.source import Cache, Settings
 
 __all__ = [
+    "Cache",
     "ChangedError",
     "DecodeError",
     "DeniedError",
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Cache": "source",
     "Image": "image.image",
     "Level": "image.level",
     "Settings": "source",

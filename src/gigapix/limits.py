@@ -22,6 +22,11 @@ MAX_TAG_BYTES: Final = 256 << 20
 """Bytes of one tag's value when it is asked for whole. The largest OME-XML known is 100 MB. Offsets are read by
 slice."""
 
+MAX_FACT_BYTES: Final = 1 << 20
+"""Bytes of a tag's value that is read unasked: `MAX_TAG_BYTES` for the texts of `tags.LARGE`, this for the others. The
+bits of 65535 samples take half of it, 21,000 ground control points all. Forty such tags over the same bytes must not
+take forty times the file."""
+
 MAX_TABLE_ENTRIES: Final = 1 << 32
 """Entries of TileOffsets. 2^32 tiles of 256 x 256 are a square of 16 million pixels: the surface of the Earth at 2.4
 m."""

@@ -1,6 +1,7 @@
 """Bombs and lies: each runs in a child process whose memory is measured, and ends in one of our errors or in pixels."""
 
 import lzma
+import os
 import struct
 import threading
 import zlib
@@ -150,3 +151,18 @@ def test_a_codec_that_kills_its_process_is_a_decode_error(child, monkeypatch):
         decoded(data[:40], encoding(34934), (16, 16))
     decoded(data, encoding(34934), (16, 16))
     assert isolate._THREAD.worker is first
+
+
+def test_a_fork_starts_a_worker_of_its_own_and_leaves_the_other_alone(monkeypatch):
+    data = imagecodecs.jpegxr_encode(picture(16, 16))
+    monkeypatch.setattr(isolate, "_THREAD", threading.local())
+    isolate.jpegxr(data)
+    first = isolate._THREAD.worker
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)  # as a fork would see it
+        isolate.jpegxr(data)
+        first.end()
+        second = isolate._THREAD.worker
+        assert second is not first
+        second.end()
+    assert first.ask(data) is not None

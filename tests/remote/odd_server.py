@@ -7,6 +7,9 @@
     cut           fewer bytes than Content-Length says, then the connection is closed
     short         fewer bytes than Content-Range says, with a Content-Length that agrees with the bytes
     other         another ETag than before
+    swapped       the same, and If-Match is ignored
+    weak          a weak ETag, which no If-Match matches
+    shifted       the range one byte further on
     untagged      no ETag at all
     hang          nothing, for as long as the server runs
     half          half of the body, then nothing for as long as the server runs
@@ -22,7 +25,6 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,11 +103,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         did = self.server.next()
         data = self.server.objects.get(unquote(urlsplit(self.path).path)[1:])
-        if did in ("hang", "late"):
-            if self.server.stopping.wait(self.server.delay if did == "late" else None):
-                self.close_connection = True
-            if did == "hang":
-                return self._wrote(did, 0, 0)
+        if did == "hang":
+            self._wrote(did, 0, 0)
+            self.server.stopping.wait()
+            self.close_connection = True
+            return None
         if did == "reset":
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -119,14 +121,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self._serve(did, data)
 
     def _serve(self, did: str, data: bytes) -> None:
-        etag = '"other"' if did == "other" else '"first"'
-        if self.headers.get("If-Match", etag) != etag:
+        etag = {"other": '"other"', "swapped": '"other"', "weak": 'W/"first"'}.get(did, '"first"')
+        if did != "swapped" and self.headers.get("If-Match", etag) != etag:
             return self._refuse(did, 412)
         start, stop = 0, len(data)
         partial = "Range" in self.headers and did != "whole"
         if partial:
             first, last = self.headers["Range"].removeprefix("bytes=").split("-")
             start, stop = int(first), min(int(last) + 1, len(data))
+            start += did == "shifted"
             if start >= len(data):
                 return self._refuse(did, 416, **{"Content-Range": f"bytes */{len(data)}"})
         body = data[start:stop]
@@ -141,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         if did != "untagged":
             lines.append(f"ETag: {etag}")
         self._wrote(did, 206 if partial else 200, len(sent))
+        if did == "late":
+            self.server.stopping.wait(self.server.delay)
         self.wfile.write("\r\n".join([*lines, "", ""]).encode() + sent)
         self.wfile.flush()
         if did == "half":
@@ -154,12 +159,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write("\r\n".join([*lines, "", "sorry"]).encode())
 
     def _wrote(self, did: str, status: int, sent: int) -> None:
-        # Before the answer: whoever has the answer may look at the log.
+        """Note the request, before it is answered: whoever has the answer may look at the log."""
         self.server.log.append(
             Request(
-                target=self.path, range=self.headers.get("Range", ""), headers=dict(self.headers), did=did,
-                status=status, sent=sent,
-            )  # fmt: skip
+                target=self.path,
+                range=self.headers.get("Range", ""),
+                headers=dict(self.headers),
+                did=did,
+                status=status,
+                sent=sent,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,9 @@ def command(path: str, index: int, level: int, histogram: bool, as_json: bool) -
     from gigapix.ops.image import image_statistics
 
     with opened(path, index) as image:
-        window = image.plan(level=level).window
+        samples = math.prod(image.plan(level=level).shape)
         passes = 2 if histogram and image.dtype.itemsize > 2 and image.dtype.kind != "c" else 1
-        with progress("reading", passes * window.width * window.height) as advance:
+        with progress("reading", passes * samples) as advance:
             bands = image_statistics(image, level, histogram=histogram, advance=advance)
     if as_json:
         print_json({"path": path, "index": index, "level": level, "bands": [asdict(band) for band in bands]})

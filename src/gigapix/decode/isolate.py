@@ -5,11 +5,13 @@ headers checked or not. JPEG XR is rare in TIFF (some slides), so a copy through
 instead of a crash. Only bytes cross the border: the stream in, a header and the samples out.
 
 Each thread keeps its worker from one segment to the next, since to start one takes longer than to decode a thousand.
-This is the one state that a module of gigapix holds; a worker ends with its thread, and one that died is replaced.
+This is the one state that a module of gigapix holds; a worker ends with its thread, and one that died is replaced. So
+is one that was inherited by a fork: the parent goes on asking it, and the answers would get mixed up.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -45,6 +47,7 @@ class _Worker:
     def __init__(self) -> None:
         if not sys.executable:
             raise UnsupportedError("JPEG XR needs a Python interpreter to run its codec in")
+        self._owner = os.getpid()
         self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and our own text
             [sys.executable, "-P", "-c", CHILD],
             stdin=subprocess.PIPE,
@@ -69,7 +72,15 @@ class _Worker:
             alarm.cancel()
         return (head, body) if head is not None and body is not None else None
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this process is a fork of the one that started the worker."""
+        return self._owner != os.getpid()
+
     def end(self) -> None:
+        if self.inherited:
+            self._child.returncode = 0  # of no concern here: it belongs to the parent
+            return
         self._child.kill()
         self._child.communicate()
 
@@ -83,7 +94,7 @@ _THREAD = threading.local()
 
 def jpegxr(data: bytes) -> NDArray[Any]:
     """A JPEG XR stream as (rows, columns[, samples])."""
-    if not hasattr(_THREAD, "worker"):
+    if not hasattr(_THREAD, "worker") or _THREAD.worker.inherited:
         _THREAD.worker = _Worker()
     worker: _Worker = _THREAD.worker
     answer = worker.ask(data)

@@ -1,24 +1,27 @@
-"""The order in which a whole level is walked: rows of segments, cut into blocks of a size that was named."""
+"""The order in which a whole level is walked: parts of a stack, rows of segments, cut into blocks of a size that was
+named."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 
 from gigapix.formats.model import UNCOMPRESSED, LevelSpec
+from gigapix.image.plan import ReadPlan
 from gigapix.image.window import Window
 
 
-def block_windows(level: LevelSpec, block_bytes: int) -> Iterator[Window]:
-    """Windows that cover a level once, top to bottom and left to right, aligned to its segments.
+def block_windows(plan: ReadPlan, block_bytes: int) -> Iterator[Window]:
+    """Windows that cover the window of a plan once, top to bottom and left to right, aligned to its level's segments.
 
-    A window holds as many whole segments as fit `block_bytes` decoded, and at least one.
+    A window holds as many whole segments as fit `block_bytes` decoded, and at least one. The plan's window begins at
+    the level's first pixel.
     """
-    height, width = level.shape[-2:]
-    pixel = math.prod(level.shape[:-2]) * level.dtype.itemsize
-    rows, columns = level.segment[1:]
-    if not level.tiled and level.encoding.compression == UNCOMPRESSED:
-        rows = 1  # any row of an uncompressed strip can be read alone
+    level = plan.level
+    height, width = plan.window.height, plan.window.width
+    pixel = math.prod(plan.shape[:-2]) * level.dtype.itemsize
+    rows, columns = _segment(level)
     across = max(min(block_bytes // (pixel * rows * columns), -(-width // columns)), 1)
     step_x = across * columns
     down = max(block_bytes // (pixel * rows * min(step_x, width)), 1) if step_x >= width else 1
@@ -26,3 +29,28 @@ def block_windows(level: LevelSpec, block_bytes: int) -> Iterator[Window]:
     for top in range(0, height, step_y):
         for left in range(0, width, step_x):
             yield Window(left, top, min(step_x, width - left), min(step_y, height - top))
+
+
+def block_selections(level: LevelSpec, block_bytes: int) -> Iterator[dict[str, slice]]:
+    """Parts of a stack that cover its positions along T and Z once, in order: ``{"T": slice(0, 1), ...}``.
+
+    A part is so short that a segment of each of its planes fits `block_bytes`; at least a plane, or of volumes as many
+    as a segment is deep.
+    """
+    sizes = dict(zip(level.axes, level.shape, strict=True))
+    bands, front = sizes["C"], [axis for axis in level.axes[:-2] if axis != "C"]
+    room = max(block_bytes // (math.prod(_segment(level)) * bands * level.dtype.itemsize), 1)
+    runs: list[list[slice]] = []
+    for axis in reversed(front):
+        deep = 1 if axis in level.plane_axes else level.segment[0]
+        step = max(min(room, sizes[axis]) // deep, 1) * deep
+        runs.insert(0, [slice(at, min(at + step, sizes[axis])) for at in range(0, sizes[axis], step)])
+        room = max(room // step, 1) if step >= sizes[axis] else 1
+    for part in product(*runs):
+        yield dict(zip(front, part, strict=True))
+
+
+def _segment(level: LevelSpec) -> tuple[int, int]:
+    """(rows, columns) of what can be read alone: a row of an uncompressed strip can."""
+    rows, columns = level.segment[1:]
+    return (1 if not level.tiled and level.encoding.compression == UNCOMPRESSED else rows), columns

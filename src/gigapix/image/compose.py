@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gigapix.errors import MemoryBudgetError, RequestError
 from gigapix.formats.model import LevelSpec
 from gigapix.image.plan import ReadPlan, Selection, plan_read
 from gigapix.image.request import Ask, Request
@@ -48,9 +49,12 @@ def composed(level: LevelSpec, request: Request, ask: Ask, validity: Validity) -
     bands, select, masked = ask.bands, ask.select, ask.masked
     probe = plan_read(level, Window(0, 0, 1, 1), bands, select)
     shape = (*probe.shape[:-2], request.y.size, request.x.size)
-    fill = np.asarray(ask.fill_value or 0).astype(level.dtype)
-    out = np.full(shape, fill, level.dtype)
-    valid = np.zeros(shape, bool) if masked else None
+    fill = _fill(ask.fill_value or 0, level.dtype)
+    try:
+        out = np.full(shape, fill)
+        valid = np.zeros(shape, bool) if masked else None
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address holds
+        raise MemoryBudgetError(f"the result would be of shape {shape}; ask for a smaller one") from error
     inside_y, inside_x = _inside(request.y), _inside(request.x)
     if inside_y is None or inside_x is None:
         return _answer(out, valid, fill)
@@ -63,7 +67,7 @@ def composed(level: LevelSpec, request: Request, ask: Ask, validity: Validity) -
         (top, bottom), (left, right) = y.reach(request.method), x.reach(request.method)
         window = Window(left, top, right - left, bottom - top)
         data = yield plan_read(level, window, bands, select)
-        counts = (yield from _valid(level, window, data, select, validity)) if use_mask else None
+        counts = (yield from _valid(level, window, data, ask.select, "C" in probe.axes, validity)) if use_mask else None
         pixels, found = resample(data, counts, y, x, request.method)
         place = (..., slice(inside_y[1] + first, inside_y[1] + last), slice(columns, columns + len(x.span)))
         if found is not None:
@@ -75,6 +79,13 @@ def composed(level: LevelSpec, request: Request, ask: Ask, validity: Validity) -
             valid[place] = True
         out[place] = pixels
     return _answer(out, valid, fill)
+
+
+def _fill(value: float, dtype: np.dtype[Any]) -> Any:
+    """What is found outside of the image, as a pixel of its type."""
+    if dtype.kind in "ui" and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+        raise RequestError(f"fill_value {value} is beyond {dtype}")
+    return dtype.type(value)
 
 
 def _inside(axis: Axis) -> tuple[Axis, int] | None:
@@ -94,7 +105,12 @@ def _rows_at_once(level: LevelSpec, probe: ReadPlan, request: Request, x: Axis) 
 
 
 def _valid(
-    level: LevelSpec, window: Window, data: NDArray[Any], select: Selection | None, validity: Validity
+    level: LevelSpec,
+    window: Window,
+    data: NDArray[Any],
+    select: Selection | None,
+    has_bands: bool,
+    validity: Validity,
 ) -> Generator[ReadPlan, NDArray[Any], NDArray[np.bool_] | None]:
     if validity.mask and level.mask is not None:
         stored = yield plan_read(level.mask, window, 0)
@@ -103,7 +119,10 @@ def _valid(
         valid: NDArray[np.bool_] = ~np.isnan(data) if validity.nodata != validity.nodata else data != validity.nodata
         return valid
     if validity.alpha is not None:
-        alpha = yield plan_read(level, window, validity.alpha, select)
+        # The axis of the bands stays where the pixels have it, so that the mask is broadcast along it and no other.
+        bands = (validity.alpha,) if has_bands else validity.alpha
+        further = {axis: chosen for axis, chosen in (select or {}).items() if axis != "C"}
+        alpha = yield plan_read(level, window, bands, further)
         return np.asarray(alpha > 0)
     return None
 

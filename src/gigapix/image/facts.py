@@ -94,10 +94,10 @@ def colormap(image: Image) -> dict[int, tuple[int, int, int, int]] | None:
 
 
 def color_interpretation(image: Image) -> tuple[str, ...]:
-    """The meaning of each sample."""
+    """The meaning of each band: of each sample, for each plane that a stack has along C."""
     spec = image.levels[0].spec
     stored = image.gdal_metadata
-    return gdal.color_interpretation(
+    return (image.bands // spec.samples) * gdal.color_interpretation(
         _photometric(image),
         spec.samples,
         spec.encoding.extra_samples,

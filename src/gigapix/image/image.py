@@ -12,14 +12,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix.errors import GigapixError, RequestError
+from gigapix.errors import GigapixError, RequestError, SourceError
 from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.series import ImageSpec, count_images
 from gigapix.formats.tiff.tags import TABLES
@@ -28,11 +28,11 @@ from gigapix.image.blocks import block_windows
 from gigapix.image.compose import Reads, composed
 from gigapix.image.level import Level
 from gigapix.image.plan import ReadPlan, Selection, plan_read
-from gigapix.image.read import Reader
+from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
 from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
-from gigapix.source import ByteBudget, HeaderCache, Stats, drive, merge_limits
+from gigapix.source import Budget, HeaderCache, SingleFlight, Stats, drive, merge_limits
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -49,17 +49,26 @@ class Image:
     """An open image; made by `gigapix.open`. A context manager. Safe to share between threads."""
 
     def __init__(self, spec: ImageSpec, cache: HeaderCache, *, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise RequestError(f"{threads} threads can't decode")
         self.spec = spec
         self._cache = cache
-        self._pool: Executor | None = None
+        self._pools: dict[int, Executor] = {}
+        self._closed = False
         self._lock = threading.Lock()
+        self._tiles: SingleFlight[tuple[Any, ...], NDArray[Any]] = SingleFlight(share=np.ndarray.copy)
         settings = cache.source.settings
+        threads = threads or _cpus()
+        most = threads if cache.source.local else settings.concurrency
+        # Twice as many as requests: while some wait for bytes, others are decoded. More would only hold memory.
+        self._gate = Budget(2 * most)
         self._reader = Reader(
             cache=cache,
             limits=merge_limits(cache.source),
-            budget=ByteBudget(settings.memory),
-            workers=self._workers,
-            most=(threads or _cpus()) if cache.source.local else settings.concurrency,
+            budget=Budget(settings.memory),
+            workers=partial(self._executor, most),
+            decoders=partial(self._executor, threads),
+            most=most,
         )
         self.levels = tuple(Level(self, level) for level in spec.levels)
         self.header_bytes = self.stats.bytes
@@ -278,17 +287,18 @@ class Image:
     ) -> NDArray[Any]:
         """`read` without blocking. Cancelling it cancels its requests."""
         ask = Ask(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
-        task = self._task(ask)
-        if isinstance(task, ReadPlan):
-            return await self._reader.run_async(task, out)
-        try:
-            plan = next(task)
-            while True:
-                plan = task.send(await self._reader.run_async(plan))
-        except StopIteration as stop:
-            return _into(stop.value, out)
-        except GigapixError as error:
-            raise error.located(self.path) from error.__cause__
+        async with self._gate.hold_async(1):
+            task = self._task(ask)
+            if isinstance(task, ReadPlan):
+                return await self._reader.run_async(task, out)
+            try:
+                plan = next(task)
+                while True:
+                    plan = task.send(await self._reader.run_async(plan))
+            except StopIteration as stop:
+                return _into(stop.value, out)
+            except GigapixError as error:
+                raise error.located(self.path) from error.__cause__
 
     def _task(self, ask: Ask) -> ReadPlan | Reads:
         """A read as a plan where pixels are wanted as they are, as steps where more is done to them."""
@@ -325,13 +335,18 @@ class Image:
 
         boundless: give every tile its full size and those outside of the grid too, with the fill value where there is
             no image (`Settings.boundless` where None).
+
+        Those who ask for the same tile at the same time cause one read.
         """
-        return self.read(self._tile_window(x, y, level, boundless), level=level, boundless=boundless)
+        window = self._tile_window(x, y, level, boundless)
+        return self._tiles.run((x, y, level, boundless), lambda: self.read(window, level=level, boundless=boundless))
 
     async def tile_async(self, x: int, y: int, level: int = 0, *, boundless: bool | None = None) -> NDArray[Any]:
         """`tile` without blocking."""
         window = self._tile_window(x, y, level, boundless)
-        return await self.read_async(window, level=level, boundless=boundless)
+        return await self._tiles.run_async(
+            (x, y, level, boundless), lambda: self.read_async(window, level=level, boundless=boundless)
+        )
 
     def _tile_window(self, x: int, y: int, level: int, boundless: bool | None) -> Window:
         spec = self._level(level)
@@ -344,22 +359,26 @@ class Image:
         left, top = x * width, y * height
         return Window(left, top, min(width, spec.width - left), min(height, spec.height - top))
 
-    def blocks(self, level: int = 0, *, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[Window, NDArray[Any]]]:
+    def blocks(
+        self, level: int = 0, *, select: Selection | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[tuple[Window, NDArray[Any]]]:
         """(window, array) after (window, array), each pixel once, from top to bottom in whole segments.
 
-        block_bytes: about how much one block may take; never less than a segment.
+        select: as in `read`. All planes of a stack that it selects are in each block.
+        block_bytes: about how much one block may take; never less than a segment of each plane.
         """
-        spec = self._level(level).spec
-        for window in block_windows(spec, block_bytes):
-            yield window, self.read(window, level=level)
+        for window in block_windows(self.plan(level=level, select=select), block_bytes):
+            yield window, self.read(window, level=level, select=select)
 
-    def _workers(self) -> Executor:
+    def _executor(self, threads: int) -> Executor:
         with self._lock:
-            if self._pool is None:
+            if self._closed:
+                raise SourceError("the image is closed", path=self.path)
+            if threads not in self._pools:
                 from concurrent.futures import ThreadPoolExecutor
 
-                self._pool = ThreadPoolExecutor(self._reader.most, thread_name_prefix="gigapix")
-            return self._pool
+                self._pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="gigapix")
+            return self._pools[threads]
 
     def _level(self, level: int) -> Level:
         if not 0 <= level < len(self.levels):
@@ -367,11 +386,13 @@ class Image:
         return self.levels[level]
 
     def close(self) -> None:
-        """Close the file and end the threads. Reading afterwards raises SourceError."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown()
+        """Close the file, cancel requests that tasks wait for, and let the threads end. Reading afterwards raises
+        SourceError."""
         self._cache.close()
+        with self._lock:
+            self._closed = True
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)  # a thread may be waiting for a task of the loop that calls this
 
     def __enter__(self) -> Self:
         return self
@@ -389,8 +410,7 @@ class Image:
 def _into(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
     if out is None:
         return result
-    if out.shape != result.shape or out.dtype != result.dtype:
-        raise RequestError(f"out must be of shape {result.shape} and type {result.dtype}")
+    check_out(out, result.shape, result.dtype)
     out[...] = result
     return out
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,10 @@ from gigapix.decode import decode_into
 from gigapix.errors import GigapixError, MemoryBudgetError, RequestError, TruncatedError
 from gigapix.formats.model import UNCOMPRESSED, Buffer, Encoding, Located, Range
 from gigapix.image.plan import ReadPlan, SegmentRead
-from gigapix.source import ByteBudget, HeaderCache, Merged, MergeLimits, drive, drive_async, merge
+from gigapix.source import Budget, HeaderCache, Merged, MergeLimits, drive, drive_async, merge
+
+if TYPE_CHECKING:
+    import asyncio
 
 BATCH: Final = 1024
 """Segments whose ranges are looked up together: 16 kB of a table."""
@@ -58,6 +62,13 @@ class Fetch:
     jobs: tuple[Job, ...]
     file: str = ""
     """The file beside the image's that the range is of."""
+    data: Buffer | None = None
+    """The bytes of the range, where they are there already."""
+
+    @property
+    def ranges(self) -> list[Range]:
+        """Of the jobs."""
+        return [job.range for job in self.jobs if job.range is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +77,11 @@ class Reader:
 
     cache: HeaderCache
     limits: MergeLimits
-    budget: ByteBudget
+    budget: Budget
     workers: Callable[[], Executor]
     """Gives the executor that helps where there is more than one range."""
+    decoders: Callable[[], Executor]
+    """Gives the executor that decodes for tasks."""
     most: int
     """Ranges under way at once."""
 
@@ -88,7 +101,7 @@ class Reader:
                     if fetch is None:
                         return
                     with self.budget.hold(_cost(fetch, plan)):
-                        finish(fetch, self._read(fetch), full, self.cache.source.name, zeroed)
+                        finish(fetch, self._read(fetch), full, self._name(fetch), zeroed)
             except BaseException:
                 failed.set()
                 raise
@@ -96,8 +109,10 @@ class Reader:
         helpers = min(self.most, plan.segments) - 1
         if self.cache.source.local and plan.level.encoding.compression == UNCOMPRESSED and plan.nbytes < ALONE_BYTES:
             helpers = 0  # copying is done before a thread has begun
-        futures = [self.workers().submit(work) for _ in range(helpers)] if helpers > 0 else []
+        futures: list[Future[None]] = []
         try:
+            with suppress(RuntimeError):  # no thread to be had, or the image is being closed: the caller works alone
+                futures.extend(self.workers().submit(work) for _ in range(helpers))
             work()
         finally:
             for future in futures:
@@ -111,16 +126,20 @@ class Reader:
         """`run` without blocking. Cancelling it cancels its requests."""
         import asyncio
 
-        full = output_of(plan, out, self.cache.source.name)
+        name = self.cache.source.name
+        # The output of a single segment is made when its bytes have come: ten thousand tiles that wait hold nothing.
+        full = output_of(plan, out, name) if out is not None or plan.segments > 1 else None
         zeroed = out is None and plan.nbytes >= ZEROED_BYTES
         loop = asyncio.get_running_loop()
-        name = self.cache.source.name
         under_way: set[asyncio.Task[None]] = set()
 
         async def work(fetch: Fetch) -> None:
+            nonlocal full
             async with self.budget.hold_async(_cost(fetch, plan)):
                 data = await self._read_async(fetch)
-                decoding = loop.run_in_executor(self.workers(), finish, fetch, data, full, name, zeroed)
+                if full is None:
+                    full = output_of(plan, None, name)
+                decoding = loop.run_in_executor(self.decoders(), finish, fetch, data, full, self._name(fetch), zeroed)
                 try:
                     await asyncio.shield(decoding)
                 except asyncio.CancelledError:
@@ -130,32 +149,54 @@ class Reader:
         try:
             for plane, reads in batches(plan):
                 located = await drive_async(plan.level.locate(plane, [read.index for read in reads]), self.cache)
-                for fetch in fetches_of(reads, located, self.limits):
+                fetches = list(fetches_of(reads, located, self.limits, self._find(located)))
+                if plan.segments == len(fetches) == 1:
+                    await work(fetches[0])  # needs no task of its own
+                    continue
+                for fetch in fetches:
                     if len(under_way) >= self.most:
-                        done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                        for task in done:
-                            task.result()
+                        under_way = await _some_of(under_way)
                     under_way.add(asyncio.ensure_future(work(fetch)))
             while under_way:
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                under_way = await _some_of(under_way)
         finally:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
-        return full.reshape(plan.shape) if out is None else out
+        return out if out is not None else (output_of(plan, None, name) if full is None else full).reshape(plan.shape)
 
     def _fetches(self, plan: ReadPlan) -> Iterator[Fetch]:
         for plane, reads in batches(plan):
             located = drive(plan.level.locate(plane, [read.index for read in reads]), self.cache)
-            yield from fetches_of(reads, located, self.limits)
+            yield from fetches_of(reads, located, self.limits, self._find(located))
+
+    def _name(self, fetch: Fetch) -> str:
+        """Of the file that a fetch is from."""
+        return self.cache.beside(fetch.file).source.name
+
+    def _find(self, located: Located) -> Callable[[Range], Buffer | None]:
+        return self.cache.beside(located.file).segments.find
 
     def _read(self, fetch: Fetch) -> Buffer:
-        return self.cache.beside(fetch.file).source.read(*fetch.merged.range) if fetch.merged else b""
+        if fetch.merged is None or fetch.data is not None:
+            return fetch.data or b""
+        return self.cache.beside(fetch.file).segments.read(fetch.merged.range, fetch.ranges)
 
     async def _read_async(self, fetch: Fetch) -> Buffer:
-        return await self.cache.beside(fetch.file).source.read_async(*fetch.merged.range) if fetch.merged else b""
+        if fetch.merged is None or fetch.data is not None:
+            return fetch.data or b""
+        return await self.cache.beside(fetch.file).segments.read_async(fetch.merged.range, fetch.ranges)
+
+
+async def _some_of(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Wait until one has ended, and return those that have not. Raises the error of one that failed."""
+    import asyncio
+
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in done if task.cancelled() or task.exception() is not None]  # looks at all of them
+    if failed:
+        failed[0].result()
+    return others
 
 
 def output_of(plan: ReadPlan, out: NDArray[Any] | None, name: str) -> NDArray[Any]:
@@ -168,11 +209,19 @@ def output_of(plan: ReadPlan, out: NDArray[Any] | None, name: str) -> NDArray[An
             raise MemoryBudgetError(
                 f"the result would take {plan.nbytes} bytes; read a window or a coarser level", path=name
             ) from error
-    if out.shape != plan.shape or out.dtype != plan.level.dtype or not out.flags.writeable:
-        wanted = f"a writable array of shape {plan.shape} and type {plan.level.dtype}"
-        raise RequestError(f"out must be {wanted}, and is of shape {out.shape} and type {out.dtype}")
+    check_out(out, plan.shape, plan.level.dtype)
     # A view with the dropped axes put back.
     return out[tuple(slice(None) if axis in plan.axes else None for axis in plan.level.axes)]
+
+
+def check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise RequestError where an array can't take a result."""
+    wanted = f"out must be a writable array of shape {shape} and type {dtype}"
+    if not isinstance(out, np.ndarray):
+        raise RequestError(f"{wanted}, and is a {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
+        kind = "" if out.flags.writeable else "read-only and "
+        raise RequestError(f"{wanted}, and is {kind}of shape {out.shape} and type {out.dtype}")
 
 
 def batches(plan: ReadPlan) -> Iterator[tuple[int, list[SegmentRead]]]:
@@ -182,8 +231,10 @@ def batches(plan: ReadPlan) -> Iterator[tuple[int, list[SegmentRead]]]:
             yield plane, batch
 
 
-def fetches_of(reads: Sequence[SegmentRead], located: Located, limits: MergeLimits) -> Iterator[Fetch]:
-    """Located segments as ranges to fetch."""
+def fetches_of(
+    reads: Sequence[SegmentRead], located: Located, limits: MergeLimits, find: Callable[[Range], Buffer | None]
+) -> Iterator[Fetch]:
+    """Located segments as ranges to fetch, but for those that `find` has."""
     jobs: list[Job] = []
     sparse: list[Job] = []
     for read, found in zip(reads, located.ranges, strict=True):
@@ -195,8 +246,15 @@ def fetches_of(reads: Sequence[SegmentRead], located: Located, limits: MergeLimi
             jobs.append(Job(read, located.encoding, found))
     if sparse:
         yield Fetch(None, tuple(sparse))
-    for merged in merge([job.range for job in jobs if job.range is not None], limits):
-        yield Fetch(merged, tuple(jobs[index] for index in merged.parts), located.file)
+    missing = []
+    for job in jobs:
+        data = find(job.range) if job.range else None
+        if job.range is None or data is None:
+            missing.append(job)
+        else:
+            yield Fetch(Merged(*job.range, (0,)), (job,), located.file, data)
+    for merged in merge([job.range for job in missing if job.range is not None], limits):
+        yield Fetch(merged, tuple(missing[index] for index in merged.parts), located.file)
 
 
 def _rows(read: SegmentRead, encoding: Encoding, found: Range) -> Iterator[Job]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from operator import index
+from typing import TYPE_CHECKING, Final, SupportsIndex, cast
 
 from gigapix.errors import RequestError
 from gigapix.formats.model import LevelSpec
 from gigapix.image.plan import Selection
 from gigapix.image.resample import METHODS, Axis, Method
-from gigapix.image.window import Window, window_of
+from gigapix.image.window import Window, whole_window, window_of
 from gigapix.image.zoom import level_for
 
 if TYPE_CHECKING:
@@ -95,10 +96,17 @@ def _check(ask: Ask, levels: int) -> None:
         raise RequestError(f"there is no resampling {ask.resampling!r}; there are {', '.join(METHODS)}")
     if ask.window is not None and ask.bounds is not None:
         raise RequestError("window and bounds say the same thing; give one")
-    if ask.shape is not None and (len(ask.shape) != 2 or min(ask.shape) < 1):
+    if ask.shape is not None and not _is_shape(ask.shape):
         raise RequestError(f"{ask.shape!r} is no shape (height, width)")
     if ask.level is not None and not 0 <= ask.level < levels:
         raise RequestError(f"no level {ask.level} in an image of {levels}")
+
+
+def _is_shape(shape: object) -> bool:
+    try:
+        return [index(side) >= 1 for side in cast("Sequence[SupportsIndex]", shape)] == [True, True]
+    except TypeError:
+        return False
 
 
 def _box(ask: Ask, base: LevelSpec, level: LevelSpec, transform: Affine | None) -> Box:
@@ -110,9 +118,7 @@ def _box(ask: Ask, base: LevelSpec, level: LevelSpec, transform: Affine | None) 
             box = _whole(box)
         return box if ask.boundless else _clipped(box, width, height, ask.bounds)
     if ask.boundless and ask.window is not None:
-        window = ask.window if isinstance(ask.window, Window) else Window(*ask.window)
-        if window.width < 1 or window.height < 1:
-            raise RequestError(f"{window} is empty")
+        window = whole_window(ask.window)
     else:
         window = window_of(ask.window, width, height)
     left, top = float(window.col_off), float(window.row_off)

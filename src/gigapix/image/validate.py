@@ -14,7 +14,7 @@ from gigapix.formats.tiff.validate import Findings, check_cog
 from gigapix.source import HeaderCache, Settings, Source, drive, drive_async, open_source
 
 NOT_THERE: Final = (MissingPartError, NotFoundError, DeniedError, RangeUnsupportedError)
-"""How servers say that there is no such file: S3 denies what may not be listed, some web servers send a page instead."""
+"""How servers say that there is no such file: S3 denies what may not be listed, some web servers send a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class Report:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
-    """``ifd_offsets`` and ``data_offsets`` by level (``main``, ``overview_0`` ...), the keys of GDAL's ``ghost`` area or
-    None, ``segments`` of all levels and masks, ``segments_checked`` of them; ``requests`` and ``bytes`` that it took."""
+    """``ifd_offsets`` and ``data_offsets`` by level (``main``, ``overview_0`` ...), the keys of GDAL's ``ghost`` area
+    or None, ``segments`` of all levels and masks, ``segments_checked`` of them; ``requests`` and ``bytes`` it took."""
 
 
 def validate(
@@ -45,8 +45,8 @@ def validate(
     full: hold every segment against what GDAL's ghost area promises (its size before it, its last bytes behind it, the
         order, the mask's place); else a few of each level, which costs few requests.
 
-    A broken file, or one that is no TIFF, is not valid. Raises SourceError where the file can't be read, UnsupportedError
-    where it is of a kind that is not read.
+    A broken file, or one that is no TIFF, is not valid. Raises SourceError where the file can't be read,
+    UnsupportedError where it is of a kind that is not read.
     """
     source = open_source(path, Settings.from_env(**settings), store)
     try:

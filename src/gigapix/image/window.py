@@ -28,6 +28,15 @@ def window_of(window: Window | Sequence[int] | None, width: int, height: int) ->
     """The window asked for, checked to lie within `width` x `height` pixels; the whole where it is None."""
     if window is None:
         return Window(0, 0, width, height)
+    whole = whole_window(window)
+    fits = whole.col_off >= 0 and whole.row_off >= 0
+    if not fits or whole.col_off + whole.width > width or whole.row_off + whole.height > height:
+        raise RequestError(f"{whole} is not within the image of {width} x {height} pixels")
+    return whole
+
+
+def whole_window(window: Window | Sequence[int]) -> Window:
+    """The window asked for, wherever it lies. Raises RequestError unless it is of whole pixels, and of one at least."""
     try:
         if not isinstance(window, Window):
             window = Window(*window)
@@ -39,7 +48,4 @@ def window_of(window: Window | Sequence[int] | None, width: int, height: int) ->
         raise RequestError(f"{window} is not of whole pixels")
     if whole.width < 1 or whole.height < 1:
         raise RequestError(f"{whole} is empty")
-    fits = whole.col_off >= 0 and whole.row_off >= 0
-    if not fits or whole.col_off + whole.width > width or whole.row_off + whole.height > height:
-        raise RequestError(f"{whole} is not within the image of {width} x {height} pixels")
     return whole

@@ -1,7 +1,8 @@
 """An image's own grid as an OGC Two Dimensional Tile Matrix Set 2.0 (17-083r4), as JSON.
 
 A client that knows it asks for the tiles of the file as they are: nothing is warped or resampled. Each level is a tile
-matrix, numbered from the coarsest on. The JSON is written here, since it takes less than a dependency that validates it.
+matrix, numbered from the coarsest on. The JSON is written here, since it takes less than a dependency that validates
+it.
 
 Two rules decide whether such a file is right, and are often missed: positions stand in the order of the CRS's own axes
 (latitude first in EPSG:4326), and a matrix has one cell size for both axes.
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from gigapix.errors import GigapixError, UnsupportedError
+from gigapix.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -36,12 +37,7 @@ def tile_matrix_set(image: Image, *, id: str | None = None, title: str | None = 
     taken. Raises UnsupportedError where an image has no grid of this kind: without CRS or transform, rotated, or with
     pixels that are not square. Raises MissingExtraError without the extra ``geo``.
     """
-    try:
-        _check(image)
-    except GigapixError as error:
-        raise error.located(image.path) from None
-    assert image.crs is not None
-    crs = _horizontal(image.crs)
+    crs = _crs(image)
     inverted, axes = _axes(crs)
     left, bottom, right, top = image.bounds
     reference = _reference(crs)
@@ -62,21 +58,30 @@ def tile_matrix_set(image: Image, *, id: str | None = None, title: str | None = 
             "orderedAxes": axes,
         },
         "tileMatrices": [
-            {"id": str(place), **_matrix(level, _meters_per_unit(crs)), "cornerOfOrigin": corner, "pointOfOrigin": origin}
+            {
+                "id": str(place),
+                **_matrix(level, _meters_per_unit(crs)),
+                "cornerOfOrigin": corner,
+                "pointOfOrigin": origin,
+            }
             for place, level in enumerate(reversed(image.levels))
         ],
     }
     return found if title is None else {"title": title, **found}
 
 
-def _check(image: Image) -> None:
-    if image.crs is None or image.transform.is_identity:
-        raise UnsupportedError("a tile matrix set needs a CRS and a transform, and the image does not have both")
-    a, b, _, d, e, _ = image.transform[:6]
-    if b or d or a <= 0:
-        raise UnsupportedError("a tile matrix set has no room for a rotated or mirrored image")
-    if abs(a - abs(e)) * max(image.width, image.height) > a:
-        raise UnsupportedError(f"a tile matrix set has square cells, and the image's pixels are {a:g} x {abs(e):g}")
+def _crs(image: Image) -> CRS:
+    """The horizontal CRS of an image that has a grid of this kind."""
+    crs, (a, b, _, d, e, _) = image.crs, image.transform[:6]
+    if crs is None or image.transform.is_identity:
+        fault = "a tile matrix set needs a CRS and a transform, and the image does not have both"
+    elif b or d or a <= 0:
+        fault = "a tile matrix set has no room for a rotated or mirrored image"
+    elif abs(a - abs(e)) * max(image.width, image.height) > a:
+        fault = f"a tile matrix set has square cells, and the image's pixels are {a:g} x {abs(e):g}"
+    else:
+        return _horizontal(crs)
+    raise UnsupportedError(fault, path=image.path)
 
 
 def _matrix(level: Level, meters_per_unit: float) -> dict[str, Any]:
@@ -95,18 +100,18 @@ def _matrix(level: Level, meters_per_unit: float) -> dict[str, Any]:
 
 def _horizontal(crs: CRS) -> CRS:
     """The CRS without heights, and without a shift to another datum."""
-    while crs.is_bound or crs.is_compound:
-        inner = crs.source_crs if crs.is_bound else crs.sub_crs_list[0]
-        assert inner is not None
-        crs = inner
+    if crs.is_bound and crs.source_crs is not None:
+        return _horizontal(crs.source_crs)
+    if crs.is_compound:
+        return _horizontal(crs.sub_crs_list[0])
     return crs.to_2d() if len(crs.axis_info) > 2 else crs
 
 
 def _axes(crs: CRS) -> tuple[bool, list[str]]:
     """Whether the CRS names the second coordinate first, and the names of its axes in its order.
 
-    Names follow the direction where the abbreviations don't (Gauss-Krüger calls its northing X): readers of a tile matrix
-    set go by them.
+    Names follow the direction where the abbreviations don't (Gauss-Krüger calls its northing X): readers of a tile
+    matrix set go by them.
     """
     first, second = crs.axis_info[:2]
     names = [axis.abbrev or axis.name for axis in (first, second)]
@@ -130,7 +135,4 @@ def _reference(crs: CRS) -> Any:
 def _meters_per_unit(crs: CRS) -> float:
     """Of a degree, those along the equator (note g of table 2)."""
     factor = crs.axis_info[0].unit_conversion_factor
-    if crs.is_geographic:
-        assert crs.ellipsoid is not None
-        return factor * crs.ellipsoid.semi_major_metre
-    return factor
+    return factor * crs.ellipsoid.semi_major_metre if crs.is_geographic and crs.ellipsoid is not None else factor

@@ -1,24 +1,28 @@
 """Bytes from anywhere: a `Source` counts what it reads from a store, and `drive` runs a format's `Steps` over it."""
 
-from gigapix.source.budget import ByteBudget
-from gigapix.source.blocks import HeaderCache
+from gigapix.source.budget import Budget
+from gigapix.source.cache import Cache
 from gigapix.source.drive import drive, drive_async
+from gigapix.source.flight import SingleFlight
+from gigapix.source.header_cache import HeaderCache
 from gigapix.source.merge import LOCAL, Merged, MergeLimits, merge, merge_limits
 from gigapix.source.open import open_source
 from gigapix.source.settings import Settings
-from gigapix.source.source import Source, Stats, Store
+from gigapix.source.source import Source
+from gigapix.source.stats import Stats
 from gigapix.source.together import together
 
 __all__ = [
     "LOCAL",
-    "ByteBudget",
+    "Budget",
+    "Cache",
     "HeaderCache",
     "MergeLimits",
     "Merged",
     "Settings",
+    "SingleFlight",
     "Source",
     "Stats",
-    "Store",
     "drive",
     "drive_async",
     "merge",

@@ -1,8 +1,11 @@
-"""A number of bytes that reads under way share, whether they are threads or tasks.
+"""An amount, of bytes or of requests, that reads under way share, whether they are threads or tasks.
 
-Whoever wants to hold bytes waits until they are free, first come, first served, so that a large wish is not starved by
+Whoever wants to hold some waits until it is free, first come, first served, so that a large wish is not starved by
 small ones. A wish for more than there is at all is granted when it is alone: the work could not be done otherwise, and
 who plans it has refused it beforehand if it had to be.
+
+A thread that runs an event loop never waits: what it waits for may be held by a task of that loop, which could not give
+it back. A blocking read there takes what it needs, over the total.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+
+from gigapix.source.signal import Signal, running_loop
 
 
 class _Turn:
@@ -20,14 +24,14 @@ class _Turn:
 
     __slots__ = ("given_up", "granted", "size")
 
-    def __init__(self, size: int, granted: Future[None] | None) -> None:
+    def __init__(self, size: int, granted: Signal | None) -> None:
         self.size: Final = size
         self.granted: Final = granted
         self.given_up = False
 
 
-class ByteBudget:
-    """`total` bytes to be held at once."""
+class Budget:
+    """`total` to be held at once."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -37,11 +41,11 @@ class ByteBudget:
 
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
-        """Hold bytes while the block runs."""
-        turn = self._ask(wanted)
+        """Hold an amount while the block runs."""
+        turn = self._ask(wanted, patient=running_loop() is None)
         try:
             if turn.granted is not None:
-                turn.granted.result()
+                turn.granted.wait()
             yield
         finally:
             self._release(turn)
@@ -51,27 +55,25 @@ class ByteBudget:
         """`hold` without blocking."""
         turn = self._ask(wanted)
         try:
-            if turn.granted is not None and not turn.granted.done():
-                import asyncio
-
-                await asyncio.shield(asyncio.wrap_future(turn.granted))
+            if turn.granted is not None:
+                await turn.granted.wait_async()
             yield
         finally:
             self._release(turn)
 
-    def _ask(self, wanted: int) -> _Turn:
+    def _ask(self, wanted: int, patient: bool = True) -> _Turn:
         size = min(wanted, self.total)
         with self._lock:
-            if not self._waiting and size <= self._free:
+            if not patient or (not self._waiting and size <= self._free):
                 self._free -= size
                 return _Turn(size, None)
-            turn = _Turn(size, Future())
+            turn = _Turn(size, Signal())
             self._waiting.append(turn)
             return turn
 
     def _release(self, turn: _Turn) -> None:
         with self._lock:
-            if turn.granted is None or turn.granted.done():
+            if turn.granted is None or turn.granted.is_set:
                 self._free += turn.size
             else:
                 turn.given_up = True
@@ -79,4 +81,4 @@ class ByteBudget:
                 first = self._waiting.popleft()
                 if not first.given_up and first.granted is not None:
                     self._free -= first.size
-                    first.granted.set_result(None)  # under the lock: a turn is either granted or given up
+                    first.granted.set()  # under the lock: a turn is either granted or given up

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from gigapix.errors import GigapixError
 from gigapix.formats.model import Elsewhere, Steps
-from gigapix.source.blocks import HeaderCache
+from gigapix.source.header_cache import HeaderCache
 
 T = TypeVar("T")
 

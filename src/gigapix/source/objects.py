@@ -1,149 +1,145 @@
 """Objects in clouds and on web servers: obstore's stores, and any other object with obspec's ``get_range``.
 
-obstore speaks S3, GCS, Azure and HTTP. Its own retries are switched off for the stores that are made here, since they
-could not be counted; `Source` retries. A store that a user brings keeps its own ways.
+From ``get`` the size and the ETag of the object come with the first bytes, so that no request is spent on them, and
+every later request can ask for the same version. ``get_range`` tells neither: of its answer only the length is known.
 
-From obstore's ``get`` the size and the ETag of the object come with the first bytes, so that no request is spent on
-them, and every later request can ask for the same version. ``get_range`` alone tells neither.
+A store that has only blocking methods is asked in a thread by those who await; one that has only async ones can't be
+read by those who don't.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+import contextlib
+import os
+from collections.abc import Awaitable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from gigapix.errors import (
-    ChangedError,
-    DeniedError,
+    GigapixError,
     MissingPartError,
-    NotFoundError,
     RangeUnsupportedError,
-    ServerError,
     SourceError,
-    SourceTimeoutError,
+    UnsupportedError,
 )
-from gigapix.source.settings import Settings
-from gigapix.source.source import Chunk, os_error
+from gigapix.source.failures import failure_of, is_beyond
+from gigapix.source.store import Chunk, Store, closed
 
-SCHEMES: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "http", "https", "memory"})
+if TYPE_CHECKING:
+    import asyncio
 
-_TIMEOUT: Final = re.compile(r"timed out|deadline", re.IGNORECASE)
-_STATUS: Final = re.compile(r"status(?: code)?:? (\d{3})")
-
-
-def store_of_url(url: str, settings: Settings) -> tuple[Any, str, str]:
-    """(obstore store, path in it, name for messages) of a URL."""
-    from datetime import timedelta
-
-    import obstore.store as stores
-
-    parts = urlsplit(url)
-    name = parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
-    options: dict[str, Any] = {
-        "client_options": {"timeout": timedelta(seconds=settings.timeout), "allow_http": _plain(url, settings)},
-        "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=settings.timeout)},
-    }
-    try:
-        if parts.scheme in ("http", "https"):
-            # The query of a signed URL is part of the store's URL: in a path it would be escaped.
-            return stores.HTTPStore.from_url(url, **options), "", name
-        config: dict[str, Any] = {}
-        if settings.anonymous:
-            config["skip_signature"] = True
-        if settings.endpoint:
-            config["endpoint"] = settings.endpoint
-        if parts.scheme in ("s3", "s3a"):
-            if settings.region:
-                config["region"] = settings.region
-            if settings.requester_pays:
-                config["request_payer"] = True
-            if settings.endpoint:
-                config["virtual_hosted_style_request"] = False
-        store = stores.from_url(f"{parts.scheme}://{parts.netloc}", config=config, **options)
-    except Exception as error:  # obstore's own classes, one for each thing that can be wrong with a configuration
-        raise SourceError(f"can't be opened: {error}", path=name) from error
-    # `?` and `#` are ordinary characters in the name of an object.
-    path = url.split("://", 1)[1].partition("/")[2]
-    return store, unquote(path) if "%" in path else path, name
-
-
-def _plain(url: str, settings: Settings) -> bool:
-    return url.startswith("http://") or settings.endpoint.startswith("http://")
+NOTHING: Final = Chunk(b"", None, None)
+"""What lies beyond an object's end."""
 
 
 class ObjectStore:
-    """One object of a store that a `Source` can read."""
+    """One object of a store that a `Source` can read.
+
+    name: for messages; the path where None.
+    identity: see `Store.identity`.
+    """
 
     local = False
 
-    def __init__(self, store: Any, path: str, name: str | None = None) -> None:
+    def __init__(self, store: Any, path: str, *, name: str | None = None, identity: str | None = None) -> None:
         self.name = path if name is None else name
+        self.identity = identity
         self._store: Any = store
         self._path = path
-        self._whole = hasattr(store, "get") and hasattr(store, "get_async")
+        self._pending: set[asyncio.Future[Any]] = set()
+        self._obstore = type(store).__module__.startswith("obstore")
+        self._whole = hasattr(store, "get") and hasattr(store, "get_range")
+        self._whole_async = hasattr(store, "get_async") and hasattr(store, "get_range_async")
 
     def get(self, start: int, length: int, etag: str | None = None) -> Chunk:
-        """One request. Raises the SourceError that fits."""
+        """One request. Raises the GigapixError that fits."""
+        store = self._open()
         try:
-            if not self._whole:
-                return Chunk(memoryview(self._open().get_range(self._path, start=start, length=length)), None, None)
-            answer = self._open().get(self._path, options=_options(start, length, etag))
-            return _chunk(answer.bytes(), answer.meta)
-        except Exception as error:
-            raise self._error(error) from error
+            if self._whole:
+                answer = store.get(self._path, options=_options(start, length, etag))
+                return _chunk(answer.buffer(), answer, start)
+            if hasattr(store, "get_range"):
+                return _part(store.get_range(self._path, start=start, length=length))
+            if hasattr(store, "get_ranges"):
+                return _part(store.get_ranges(self._path, starts=[start], lengths=[length])[0])
+            failure: GigapixError = UnsupportedError(
+                "its store has no blocking get_range; use open_async", path=self.name
+            )
+        except Exception as error:  # noqa: BLE001  # stores raise what they like
+            if is_beyond(error):
+                return NOTHING
+            failure = failure_of(error, self.name, self._obstore)
+        raise failure from failure.__cause__  # here and not above, where the store's own error would be its context
 
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
         """`get` without blocking."""
+        store = self._open()
         try:
-            if not self._whole:
-                data = await self._open().get_range_async(self._path, start=start, length=length)
-                return Chunk(memoryview(data), None, None)
-            answer = await self._open().get_async(self._path, options=_options(start, length, etag))
-            return _chunk(await answer.bytes_async(), answer.meta)
-        except Exception as error:
-            raise self._error(error) from error
+            if self._whole_async:
+                answer = await self._wait(store.get_async(self._path, options=_options(start, length, etag)))
+                return _chunk(await self._wait(answer.buffer_async()), answer, start)
+            if hasattr(store, "get_range_async"):
+                return _part(await self._wait(store.get_range_async(self._path, start=start, length=length)))
+            if hasattr(store, "get_ranges_async"):
+                parts = await self._wait(store.get_ranges_async(self._path, starts=[start], lengths=[length]))
+                return _part(parts[0])
+        except Exception as error:  # noqa: BLE001
+            if is_beyond(error):
+                return NOTHING
+            failure = failure_of(error, self.name, self._obstore)
+        else:
+            import asyncio
+
+            return await asyncio.to_thread(self.get, start, length, etag)
+        raise failure from failure.__cause__
 
     def _open(self) -> Any:
         if self._store is None:
-            raise SourceError("the image is closed", path=self.name)
+            raise closed(self.name)
+        if self._obstore and _first_process() != os.getpid():
+            # Its threads stayed behind in the parent, and it would wait for them for ever.
+            raise SourceError("obstore does not outlive a fork: start workers by spawn or forkserver", path=self.name)
         return self._store
 
-    def sibling(self, name: str) -> ObjectStore:
-        """An object under the same prefix. An HTTP store has a URL of its own for each object."""
+    def sibling(self, name: str) -> Store:
+        """An object under the same prefix."""
         if not self._path:
-            raise MissingPartError(f"it needs the file {name} beside it, which a signed or plain URL does not reach", path=self.name)
+            raise MissingPartError(
+                f"it needs the file {name} beside it, which a signed URL does not reach", path=self.name
+            )
         folder = self._path.rpartition("/")[0]
-        return ObjectStore(self._open(), f"{folder}/{name}" if folder else name)
+        label = f"{self.name.rpartition('/')[0]}/{name}" if "/" in self.name else name
+        identity = f"{self.identity.rpartition('/')[0]}/{name}" if self.identity else None
+        return ObjectStore(self._store, f"{folder}/{name}" if folder else name, name=label, identity=identity)
+
+    async def _wait(self, answer: Awaitable[Any]) -> Any:
+        """Await an answer of the store in such a way that `close` can cancel it, and nothing else."""
+        import asyncio
+
+        future = asyncio.ensure_future(answer)
+        self._pending.add(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if self._store is None and not (me and me.cancelling()):
+                raise closed(self.name) from None
+            raise
+        finally:
+            self._pending.discard(future)
 
     def close(self) -> None:
-        """Let go of the store; its owner closes it."""
+        """Let go of the store, which its owner closes."""
         self._store = None
+        for future in list(self._pending):
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and has cancelled it
+                future.get_loop().call_soon_threadsafe(future.cancel)
 
-    def _error(self, error: Exception) -> SourceError:
-        """obstore's error, or that of another store, as ours."""
-        if isinstance(error, SourceError):
-            return error
-        kind = type(error).__name__
-        text = str(error).splitlines()[0] if str(error) else kind
-        status = _STATUS.search(str(error))
-        code = int(status[1]) if status else 0
-        if kind == "NotFoundError" or isinstance(error, FileNotFoundError) or code in (404, 410):
-            return NotFoundError("there is no such object", path=self.name)
-        if kind in ("PermissionDeniedError", "UnauthenticatedError") or isinstance(error, PermissionError) or code in (401, 403):
-            return DeniedError(f"access is denied: {text:.200}", path=self.name)
-        if kind == "PreconditionError" or code == 412:
-            return ChangedError("it has changed since it was opened", path=self.name)
-        if kind in ("NotSupportedError", "NotImplementedError") or "NotPartial" in str(error):
-            return RangeUnsupportedError("the server ignores ranges", path=self.name)
-        if isinstance(error, TimeoutError) or _TIMEOUT.search(str(error)):
-            return SourceTimeoutError(f"no answer in time: {text:.200}", path=self.name)
-        if code == 429 or code >= 500 or kind in ("GenericError", "JoinError") or isinstance(error, ConnectionError):
-            return ServerError(f"{text:.300}", path=self.name)
-        if isinstance(error, OSError):
-            return os_error(error, self.name)
-        return SourceError(f"{kind}: {text:.300}", path=self.name)
+
+@cache
+def _first_process() -> int:
+    """The process in which a store of obstore's was first used."""
+    return os.getpid()
 
 
 def _options(start: int, length: int, etag: str | None) -> dict[str, Any]:
@@ -151,5 +147,15 @@ def _options(start: int, length: int, etag: str | None) -> dict[str, Any]:
     return options | {"if_match": etag} if etag else options
 
 
-def _chunk(data: Any, meta: Mapping[str, Any]) -> Chunk:
-    return Chunk(memoryview(data), meta.get("size"), meta.get("e_tag"))
+def _chunk(data: Any, answer: Any, start: int) -> Chunk:
+    if answer.range[0] != start:
+        raise RangeUnsupportedError(f"the server sent what lies at byte {answer.range[0]}", offset=start)
+    return Chunk(_bytes(data), answer.meta.get("size"), answer.meta.get("e_tag"))
+
+
+def _part(data: Any) -> Chunk:
+    return Chunk(_bytes(data), None, None)
+
+
+def _bytes(data: Any) -> memoryview:
+    return memoryview(data).cast("B")

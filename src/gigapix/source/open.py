@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gigapix.errors import SourceError
 from gigapix.formats.model import Buffer
 from gigapix.source.files import BytesStore, FileStore
 from gigapix.source.settings import Settings
-from gigapix.source.source import Source, Store
+from gigapix.source.source import Source
+from gigapix.source.store import Store
 
 
 def open_source(target: str | os.PathLike[str] | Buffer, settings: Settings | None = None, store: Any = None) -> Source:
@@ -29,16 +30,23 @@ def _store(target: str | os.PathLike[str] | Buffer, settings: Settings, store: A
         return BytesStore(target)
     path = os.fspath(target)
     if store is not None:
+        from gigapix.source.clients import identity_of
         from gigapix.source.objects import ObjectStore
 
-        return ObjectStore(store, path)
-    scheme = urlsplit(path).scheme if "://" in path else ""
-    if scheme == "file":
-        return FileStore(unquote(urlsplit(path).path))
-    if not scheme:
+        return ObjectStore(store, path, identity=identity_of(store, path))
+    scheme, separator, rest = path.partition("://")
+    if not separator:
         return FileStore(path)
-    from gigapix.source.objects import SCHEMES, ObjectStore, store_of_url
+    if scheme.lower() == "file":
+        return FileStore(_local_path(rest, path))
+    from gigapix.source.clients import object_of_url
 
-    if scheme not in SCHEMES:
-        raise SourceError(f"{scheme}:// is none of {', '.join(sorted(SCHEMES))}", path=path)
-    return ObjectStore(*store_of_url(path, settings))
+    return object_of_url(path, settings)
+
+
+def _local_path(rest: str, url: str) -> str:
+    """The path of a file URL (RFC 8089). `?` and `#` have no meaning in one: they are part of the name."""
+    host, slash, path = rest.partition("/")
+    if host not in ("", "localhost"):
+        raise SourceError(f"a file URL can't name the host {host!r}", path=url)
+    return unquote(slash + path)

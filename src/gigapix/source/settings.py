@@ -6,10 +6,11 @@ the same thing.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from gigapix.errors import RequestError
 
@@ -20,7 +21,10 @@ FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings of a source and of the reads on it. Sizes are bytes, times are seconds."""
+    """All settings of a source and of the reads on it. Sizes are bytes, as numbers or as ``"64MB"``; times are seconds.
+
+    Raises RequestError for a value that makes no sense.
+    """
 
     header_bytes: int = 16384
     """The first request (INGESTED_BYTES_AT_OPEN, GDAL_INGESTED_BYTES_AT_OPEN)."""
@@ -29,7 +33,7 @@ class Settings:
     header_cache: int = 1 << 20
     """Of one image's header blocks that are kept (ENABLE_HEADER_CACHE)."""
     segment_cache: int = 0
-    """Of compressed segments that are kept, 0 for none (ENABLE_BLOCK_CACHE, VSI_CACHE_SIZE)."""
+    """Of compressed segments that are kept, 0 for none (ENABLE_BLOCK_CACHE, VSI_CACHE_SIZE). A `Cache` has its own."""
     merge_gap: int = 64 << 10
     """The widest gap between two segments that is read over (GDAL_HTTP_MERGE_CONSECUTIVE_RANGES); -1 merges nothing."""
     merge_waste: float = 0.25
@@ -45,7 +49,7 @@ class Settings:
     retry_delay: float = 0.1
     """Before the first retry; doubled each time, with jitter (GDAL_HTTP_RETRY_DELAY)."""
     timeout: float = 30.0
-    """Of one request, from start to last byte."""
+    """Of one request, from start to last byte (GDAL_HTTP_TIMEOUT)."""
     zoom_level: int = 50
     """Which overview serves a resolution between two: 0 the finer, 100 the coarser, 50 by the middle; AUTO, LOWER and
     UPPER are 50, 100 and 0 (ZOOM_LEVEL_STRATEGY)."""
@@ -61,38 +65,71 @@ class Settings:
     """Of an S3 bucket; the client's own default where empty."""
     endpoint: str = ""
     """URL of an S3, GCS or Azure server that is not the vendor's."""
+    credential_provider: Callable[[], Any] | None = None
+    """One of obstore's, or a function or coroutine function like them: asked for credentials when a request needs them,
+    and again when those have expired. Not to be had from the environment."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            try:
+                if isinstance(value, str):
+                    value = parsed(field.name, value)
+                    object.__setattr__(self, field.name, value)
+                least, most = RANGES.get(field.name, (None, None))
+                sound = least is None or least <= value <= most
+            except (TypeError, ValueError, OverflowError):
+                sound = False
+            if not sound:
+                raise RequestError(f"{field.name} can't be {value!r}")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
-        """The settings of the environment, with `given` before them. Raises RequestError for a value that makes no
-        sense."""
+        """The settings of the environment, with `given` before them."""
         environ = os.environ if environ is None else environ
-        types = get_type_hints(cls)
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            text = environ.get(f"GIGAPIX_{field.name.upper()}")
-            if text is not None:
-                values[field.name] = _parsed(field.name, text, types[field.name])
-        unknown = given.keys() - types.keys()
-        if unknown:
+        names = {field.name for field in fields(cls)}
+        if unknown := given.keys() - names:
             raise RequestError(f"there is no setting {', '.join(sorted(unknown))}")
-        return cls(**values, **given) if not values.keys() & given.keys() else cls(**(values | given))
+        told = {name: environ.get(f"GIGAPIX_{name.upper()}") for name in names - {"credential_provider"}}
+        return cls(**{name: text for name, text in told.items() if text is not None} | given)
 
 
-def _parsed(name: str, text: str, kind: type) -> Any:
-    try:
-        if kind is bool:
-            lowered = text.strip().lower()
-            if lowered not in TRUE | FALSE:
-                raise ValueError
-            return lowered in TRUE
-        if name == "zoom_level" and text.strip().upper() in ZOOM_NAMES:
-            return ZOOM_NAMES[text.strip().upper()]
-        if kind is int and name != "zoom_level":
-            return bytes_of(text)
-        return kind(text)
-    except ValueError:
-        raise RequestError(f"GIGAPIX_{name.upper()}={text!r} is no {kind.__name__}") from None
+RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "header_bytes": (1, math.inf),
+    "header_block": (16, 1 << 30),
+    "header_cache": (0, math.inf),
+    "segment_cache": (0, math.inf),
+    "merge_gap": (-1, math.inf),
+    "merge_waste": (0, 1),
+    "merge_size": (0, math.inf),
+    "concurrency": (1, 1 << 16),
+    "memory": (1, math.inf),
+    "retries": (0, 1000),
+    "retry_delay": (0, 3600),
+    "timeout": (0.001, 86_400),
+    "zoom_level": (0, 100),
+}
+"""The least and the greatest value of numbers that have one."""
+
+KINDS: Final[Mapping[str, Any]] = {field.name: type(field.default) for field in fields(Settings)}
+
+
+def parsed(name: str, text: str) -> Any:
+    """The value of a setting from text. Raises ValueError."""
+    kind = KINDS[name]
+    if kind is str:
+        return text
+    if kind is bool:
+        lowered = text.strip().lower()
+        if lowered not in TRUE | FALSE:
+            raise ValueError(text)
+        return lowered in TRUE
+    if name == "zoom_level":
+        named = ZOOM_NAMES.get(text.strip().upper())
+        return int(text) if named is None else named
+    if kind is int:
+        return bytes_of(text)
+    return float(text)
 
 
 def bytes_of(size: int | str) -> int:

@@ -3,100 +3,45 @@
 What a request costs, and what is done when it fails, is the same question for a file, a web server and every cloud, so
 it is answered here and nowhere else. A `Store` answers one request for one range and says what went wrong by a typed
 error; of those, `TRANSIENT` ones are worth another try.
+
+All answers are of one version of the object: the first one's ETag and size are those of every later one, else
+ChangedError. A store is asked to check the ETag itself, which spares the bytes, and what it answers is checked again,
+since many servers know no If-Match.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from gigapix.errors import (
-    DeniedError,
+    ChangedError,
     GigapixError,
     MissingPartError,
     NotFoundError,
     ServerError,
     ShortBodyError,
-    SourceError,
     SourceTimeoutError,
 )
-from gigapix.formats.model import Buffer, Range
+from gigapix.formats.model import Buffer
+from gigapix.source.budget import Budget
 from gigapix.source.settings import Settings
-
-KEPT_RANGES: Final = 10_000
-"""Ranges that `Stats` remembers; a read of a million tiles must not hold a million pairs."""
+from gigapix.source.stats import Stats
+from gigapix.source.store import Chunk, Store, closed
 
 MAX_DELAY: Final = 10.0
 """Seconds between two tries, at most."""
 
 TRANSIENT: Final = (ServerError, ShortBodyError, SourceTimeoutError)
 
+E = TypeVar("E", bound=BaseException)
+
 log = logging.getLogger("gigapix")
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The answer to one request. `size` and `etag` are the whole object's, None where the store doesn't say."""
-
-    data: Buffer
-    size: int | None
-    etag: str | None
-
-
-class Store(Protocol):
-    """Where one object lies. `get` sends one request, for `length` bytes from `start`, and raises a SourceError.
-
-    etag: where given, the object must still have it, else ChangedError.
-    """
-
-    name: str
-    """For messages: a path or a URL without secrets."""
-    local: bool
-    """Whether a request costs microseconds, not milliseconds."""
-
-    def get(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
-
-    async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
-
-    def sibling(self, name: str) -> Store:
-        """The file of that name beside this one. Raises MissingPartError where there can be none."""
-        ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(eq=False)
-class Stats:
-    """What was asked of a source so far, failed requests and their retries included."""
-
-    requests: int = 0
-    bytes: int = 0
-    """Received."""
-    cache_hits: int = 0
-    """Header blocks and segments that were there already."""
-    retries: int = 0
-    seconds: float = 0.0
-    """Spent on requests, summed over those that ran side by side."""
-    ranges: deque[Range] = field(default_factory=lambda: deque(maxlen=KEPT_RANGES), repr=False)
-    """(offset, length received) of the latest requests."""
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def count(self, offset: int, received: int, seconds: float) -> None:
-        with self.lock:
-            self.requests += 1
-            self.bytes += received
-            self.seconds += seconds
-            self.ranges.append((offset, received))
-
-    def hit(self, number: int = 1) -> None:
-        with self.lock:
-            self.cache_hits += number
 
 
 class Source:
@@ -108,13 +53,21 @@ class Source:
         self.stats = Stats()
         self.size: int | None = None
         self.etag: str | None = None
+        self.on_changed: Callable[[], None] = lambda: None
+        """Called when it turns out that the object is no longer the one that was opened."""
+        # Of requests under way, not of bytes. A local file needs none: threads are few.
+        self._lanes = None if store.local else Budget(settings.concurrency)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     @property
     def name(self) -> str:
+        """For messages: a path, or a URL without secrets."""
         return self.store.name
 
     @property
     def local(self) -> bool:
+        """Whether a request costs microseconds, not milliseconds."""
         return self.store.local
 
     def read(self, offset: int, length: int) -> Buffer:
@@ -122,69 +75,63 @@ class Source:
         length = self._clip(offset, length)
         if length <= 0:
             return b""
-        for delay in self._tries():
-            if delay:  # even a sleep of 0 gives up the processor
-                time.sleep(delay)
-            began = time.perf_counter()
-            try:
-                return self._taken(self.store.get(offset, length, self.etag), offset, length, began)
-            except TRANSIENT as error:
-                failure = self._failed(error, offset, began)
-            except GigapixError as error:
-                raise self._failed(error, offset, began) from error.__cause__
-        raise failure
+        for delay in self._delays():
+            if delay and self._closed.wait(delay):  # even a wait of 0 gives up the processor
+                raise closed(self.name)
+            with self._lanes.hold(1) if self._lanes else contextlib.nullcontext():
+                request = _Request(self, offset, length)
+                try:
+                    return request.answered(self.store.get(offset, length, self._match()))
+                except TRANSIENT as error:
+                    failure = request.failed(error)
+                except BaseException as error:  # noqa: BLE001  # raised again
+                    raise request.failed(error) from error.__cause__
+        raise failure from failure.__cause__
 
     async def read_async(self, offset: int, length: int) -> Buffer:
-        """`read` without blocking."""
+        """`read` without blocking. Cancelling it, or closing the source, cancels its request."""
         length = self._clip(offset, length)
         if length <= 0:
             return b""
-        for delay in self._tries():
+        for delay in self._delays():
             if delay:
                 import asyncio
 
                 await asyncio.sleep(delay)
-            began = time.perf_counter()
-            try:
-                return self._taken(await self.store.get_async(offset, length, self.etag), offset, length, began)
-            except TRANSIENT as error:
-                failure = self._failed(error, offset, began)
-            except GigapixError as error:
-                raise self._failed(error, offset, began) from error.__cause__
-        raise failure
+            async with self._lanes.hold_async(1) if self._lanes else contextlib.nullcontext():
+                request = _Request(self, offset, length)
+                try:
+                    return request.answered(await self.store.get_async(offset, length, self._match()))
+                except TRANSIENT as error:
+                    failure = request.failed(error)
+                except BaseException as error:  # noqa: BLE001  # raised again
+                    raise request.failed(error) from error.__cause__
+        raise failure from failure.__cause__
 
     def _clip(self, offset: int, length: int) -> int:
         if offset < 0:
             return 0
         return length if self.size is None else min(length, self.size - offset)
 
-    def _tries(self) -> Iterator[float]:
+    def _match(self) -> str | None:
+        """The ETag to ask for. A weak one can't be: no server may say that it matches (RFC 9110, section 13.1.1)."""
+        return None if self.etag is None or self.etag.startswith("W/") else self.etag
+
+    def _delays(self) -> Iterator[float]:
         """Seconds to wait before each try."""
         yield 0.0
         for n in range(self.settings.retries):
-            with self.stats.lock:
-                self.stats.retries += 1
+            self.stats.retry()
             yield min(self.settings.retry_delay * 2**n, MAX_DELAY) * (0.5 + random.random() / 2)  # noqa: S311  # jitter
 
-    def _taken(self, chunk: Chunk, offset: int, length: int, began: float) -> Buffer:
-        if self.size is None:
-            self.size, self.etag = chunk.size, chunk.etag
-        received = len(chunk.data)
-        whole = length if chunk.size is None else min(length, max(chunk.size - offset, 0))
-        if received < whole and not self.local and chunk.size is not None:
-            error = ShortBodyError(f"{received} of {whole} bytes were sent")
-            self.stats.count(offset, received, time.perf_counter() - began)
-            error.counted = True
-            raise error
-        self.stats.count(offset, received, time.perf_counter() - began)
-        log.debug("%s: %d bytes at %d in %.1f ms", self.name, received, offset, 1e3 * (time.perf_counter() - began))
-        return chunk.data
-
-    def _failed(self, error: GigapixError, offset: int, began: float) -> GigapixError:
-        if not getattr(error, "counted", False):
-            self.stats.count(offset, 0, time.perf_counter() - began)
-        log.debug("%s: request at %d failed: %s", self.name, offset, error.message)
-        return error.located(self.name, offset)
+    def expect(self, size: int | None, etag: str | None) -> None:
+        """Take a version as the object's where none is known yet; raise ChangedError where another one is."""
+        with self._lock:
+            if self.size is None and self.etag is None:
+                self.size, self.etag = size, etag
+                return
+        if _differ(size, self.size) or _differ(etag, self.etag):
+            raise ChangedError("it has changed since it was opened")
 
     def sibling(self, name: str) -> Source:
         """The file of that bare name beside this one, its requests counted with this one's.
@@ -199,14 +146,57 @@ class Source:
         except NotFoundError as error:
             raise MissingPartError(f"it needs the file {base}, which is not beside it", path=self.name) from error
         source.stats = self.stats
+        source._lanes = self._lanes
         return source
 
     def close(self) -> None:
-        """Give back what the store holds open."""
+        """Give back what the store holds open, and cancel the requests of tasks. Those of threads come to their end."""
+        self._closed.set()
         self.store.close()
 
 
-def os_error(error: OSError | ValueError, name: str) -> SourceError:
-    """An operating system's error as ours."""
-    kind = {FileNotFoundError: NotFoundError, PermissionError: DeniedError}.get(type(error), SourceError)
-    return kind(getattr(error, "strerror", None) or str(error), path=name)
+def _differ(one: object, other: object) -> bool:
+    """Whether two facts differ, both of which are known."""
+    return one is not None and other is not None and one != other
+
+
+class _Request:
+    """One request: counted and logged once, however it ends."""
+
+    __slots__ = ("_began", "_length", "_offset", "_received", "_source")
+
+    def __init__(self, source: Source, offset: int, length: int) -> None:
+        self._source, self._offset, self._length = source, offset, length
+        self._received = 0
+        self._began = time.perf_counter()
+
+    def answered(self, chunk: Chunk) -> Buffer:
+        """The bytes of the answer. Raises ShortBodyError or ChangedError; call `failed` with them."""
+        source = self._source
+        self._received = len(chunk.data)
+        if source.local:
+            source.size = chunk.size
+        else:
+            source.expect(chunk.size, chunk.etag)
+            whole = self._received if source.size is None else min(self._length, max(source.size - self._offset, 0))
+            if self._received < whole:
+                raise ShortBodyError(f"{self._received} of {whole} bytes were sent")
+        self._done("%d bytes", self._received)
+        return chunk.data[: self._length] if self._received > self._length else chunk.data
+
+    def failed(self, error: E) -> E:
+        """The error, with the place where it happened."""
+        if isinstance(error, ChangedError):
+            self._source.on_changed()
+        if isinstance(error, GigapixError):
+            error.located(self._source.name, self._offset)
+            self._done("%s: %s", type(error).__name__, error.message)
+        else:
+            self._done("%s", type(error).__name__)
+        return error
+
+    def _done(self, outcome: str, *values: object) -> None:
+        seconds = time.perf_counter() - self._began
+        self._source.stats.count(self._offset, self._received, seconds)
+        line = f"%s: %d bytes at %d in %.1f ms: {outcome}"
+        log.debug(line, self._source.name, self._length, self._offset, 1e3 * seconds, *values)

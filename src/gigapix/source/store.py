@@ -33,15 +33,21 @@ class Store(Protocol):
     """The same for the same object, whoever opens it, in any process; no secret can be read from it. None where that
     can't be told."""
 
-    def get(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
+    def get(self, start: int, length: int, etag: str | None = None) -> Chunk:
+        """Blocks."""
+        ...
 
-    async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk: ...
+    async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
+        """Doesn't."""
+        ...
 
     def sibling(self, name: str) -> Store:
         """The file of that name beside this one. Raises MissingPartError where there can be none."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give back what is held open, and cancel the requests of tasks. Called any number of times."""
+        ...
 
 
 def closed(name: str) -> SourceError:
@@ -51,5 +57,6 @@ def closed(name: str) -> SourceError:
 
 def os_error(error: OSError | ValueError, name: str) -> SourceError:
     """An operating system's error as ours."""
-    kind = {FileNotFoundError: NotFoundError, PermissionError: DeniedError}.get(type(error), SourceError)
+    kinds: dict[type, type[SourceError]] = {FileNotFoundError: NotFoundError, PermissionError: DeniedError}
+    kind = kinds.get(type(error), SourceError)
     return kind(getattr(error, "strerror", None) or str(error), path=name)

@@ -1,8 +1,11 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from gigapix.errors import FormatError, LimitError, TruncatedError
 from gigapix.formats.tiff.file import Page, open_tiff
-from gigapix.formats.tiff.groups import count_groups, group_at, is_reduction
+from gigapix.formats.tiff.groups import count_groups, group_at, is_reduction, sub_pages
 from tests.formats.tiff.steps import answer
 from tests.hostile import build as b
 
@@ -97,3 +100,42 @@ def test_a_file_without_a_first_image_is_an_error(data, error):
 
     with pytest.raises(error):
         answer(first_page(), data)
+
+
+def test_threads_that_walk_one_chain_find_all_of_it():
+    data = b.build(*[b.baseline(1, 1) for _ in range(1000)])
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(3):
+            tiff = answer(open_tiff(), data)
+            with ThreadPoolExecutor(4) as pool:
+                counts = [pool.submit(answer, count_groups(tiff), data) for _ in range(4)]
+            assert [each.result() for each in counts] == [1000] * 4
+            assert not tiff.problems
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def test_a_problem_is_told_once_however_often_it_is_met():
+    lost = b.amended(b.baseline(), t330=b.tag(330, b.IFD, 1 << 20), t270=b.tag(270, b.ASCII, count=99, offset=1 << 20))
+    data = b.build(lost)
+    tiff = answer(open_tiff(), data)
+    page = answer(tiff.page(0), data)
+    for _ in range(3):
+        answer(sub_pages(tiff, page), data)
+        answer(answer(tiff.ifd_at(page.offset), data).load([270]), data)
+    assert len(tiff.problems) == 1
+    assert answer(tiff.ifd_at(page.offset), data).problems == ["ImageDescription lies beyond the end of the file"]
+
+
+def test_tags_that_are_read_unasked_are_small_or_left_out():
+    long = b.amended(b.baseline(), t338=b.tag(338, b.SHORT, count=1 << 20, offset=0))
+    data = b.build(long, data=bytes(2 << 20))
+    asked = []
+    tiff = answer(open_tiff(), data)
+    ifd = answer(tiff.ifd_at(answer(tiff.page(0), data).offset), data, asked)
+    assert sum(length for _, length in asked) < 4096
+    with pytest.raises(FormatError, match="ExtraSamples"):
+        assert ifd.extra_samples
+    assert len(answer(ifd.value(338), data)) == 1 << 20

@@ -12,7 +12,7 @@ import threading
 from typing import Final, NamedTuple
 
 from gigapix import limits
-from gigapix.errors import FILE_FAULTS, FormatError
+from gigapix.errors import FormatError, GigapixError
 from gigapix.formats.model import OldJpeg, Steps
 from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.ghost import GHOST_BYTES, Ghost, parse_ghost
@@ -72,7 +72,7 @@ class Tiff:
         while len(self._pages) <= index and (offset := self._next):
             try:
                 ifd = yield from read_ifd(self.header, offset)
-            except FILE_FAULTS as error:
+            except GigapixError as error:
                 if offset == self.header.first_ifd:
                     raise
                 with self._lock:

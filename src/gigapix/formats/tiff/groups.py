@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gigapix import limits
-from gigapix.errors import FILE_FAULTS, LimitError
+from gigapix.errors import GigapixError, LimitError
 from gigapix.formats.model import Steps
 from gigapix.formats.tiff.file import MASK, REDUCED, Page, Tiff, page_of
 
@@ -100,7 +100,7 @@ def sub_offsets(tiff: Tiff, offset: int) -> Steps[tuple[int, ...]]:
     ifd = yield from tiff.ifd_at(offset)
     try:
         offsets = ifd.integers(330)
-    except FILE_FAULTS as error:
+    except GigapixError as error:
         tiff.note(f"SubIFDs: {error.message}")
         return ()
     if len(offsets) > limits.MAX_SUBIFDS:
@@ -114,6 +114,6 @@ def sub_pages(tiff: Tiff, page: Page) -> Steps[tuple[Page, ...]]:
     for offset in (yield from sub_offsets(tiff, page.offset)):
         try:
             found.append(page_of((yield from tiff.ifd_at(offset))))
-        except FILE_FAULTS as error:
+        except GigapixError as error:
             tiff.note(f"a SubIFD of the IFD at {page.offset} can't be read: {error.message}")
     return tuple(found)

@@ -22,7 +22,7 @@ from gigapix import limits
 from gigapix.errors import FormatError, LimitError, TruncatedError
 from gigapix.formats.model import Range, Steps
 from gigapix.formats.tiff.header import Header
-from gigapix.formats.tiff.tags import name_of
+from gigapix.formats.tiff.tags import LARGE, name_of
 from gigapix.formats.tiff.values import TYPES, Value, decode_table, decode_value
 
 
@@ -111,15 +111,24 @@ class Ifd:
         value = self.get(code, b"")
         return value if isinstance(value, bytes) else b""
 
-    def load(self, codes: Iterable[int], most: int = limits.MAX_TAG_BYTES) -> Steps[None]:
-        """Fetch the values of these tags, those that the file has and that are not loaded yet, in one batch."""
+    def note(self, problem: str) -> None:
+        """Remember what is wrong, once however often it is met."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def load(self, codes: Iterable[int], most: int = limits.MAX_FACT_BYTES) -> Steps[None]:
+        """Fetch the values of these tags, those that the file has and that are not loaded yet, in one batch.
+
+        A value of more than `most` bytes (`limits.MAX_TAG_BYTES` for those of `tags.LARGE`) is left out.
+        """
         wanted = []
         for code in codes:
             entry = self.entries.get(code)
             if entry is None or code in self.values:
                 continue
-            if entry.nbytes > most:
-                self.problems.append(f"{name_of(code)} claims {entry.nbytes} bytes, more than {most}")
+            room = limits.MAX_TAG_BYTES if code in LARGE else most
+            if entry.nbytes > room:
+                self.note(f"{name_of(code)} claims {entry.nbytes} bytes, more than {room}")
             else:
                 wanted.append(entry)
         if not wanted:
@@ -127,7 +136,7 @@ class Ifd:
         buffers = yield [(entry.offset, entry.nbytes) for entry in wanted]
         for entry, data in zip(wanted, buffers, strict=True):
             if len(data) < entry.nbytes:
-                self.problems.append(f"{name_of(entry.code)} lies beyond the end of the file")
+                self.note(f"{name_of(entry.code)} lies beyond the end of the file")
                 continue
             self.values[entry.code] = decode_value(entry.code, entry.type, entry.count, data, self.header.byteorder)
 
@@ -141,7 +150,7 @@ class Ifd:
             return None
         if entry.nbytes > limits.MAX_TAG_BYTES:
             raise LimitError(f"{name_of(code)} claims {entry.nbytes} bytes", offset=entry.offset)
-        yield from self.load([code])
+        yield from self.load([code], limits.MAX_TAG_BYTES)
         if code not in self.values:
             raise TruncatedError(f"{name_of(code)} lies beyond the end of the file", offset=entry.offset)
         return self.values[code]

@@ -107,7 +107,7 @@ def _strip(ifd: Ifd, volume: tuple[int, int, int]) -> tuple[int, int, int]:
     # Several values of RowsPerStrip have no meaning, nor has 0; such files hold one strip (libtiff reads them so).
     rows = height if entry is None or entry.count > 1 else ifd.rows_per_strip
     if rows == 0:
-        ifd.problems.append("RowsPerStrip is 0; taken for one strip")
+        ifd.note("RowsPerStrip is 0; taken for one strip")
         rows = height
     if rows < 1:
         raise FormatError(f"RowsPerStrip is {rows}", offset=ifd.offset)

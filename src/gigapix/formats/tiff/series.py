@@ -16,11 +16,11 @@ from typing import Final
 
 import numpy as np
 
-from gigapix.errors import FILE_FAULTS, FormatError, MissingPartError, RequestError
+from gigapix.errors import FormatError, GigapixError, MissingPartError, RequestError
 from gigapix.formats.model import UNCOMPRESSED, Elsewhere, LevelSpec, Located, Steps
 from gigapix.formats.tiff import aperio, imagej, ome, shaped
 from gigapix.formats.tiff.descriptions import kind_of
-from gigapix.formats.tiff.file import Page, Tiff, open_tiff
+from gigapix.formats.tiff.file import Page, Tiff, open_tiff, page_of
 from gigapix.formats.tiff.groups import (
     Group,
     count_groups,
@@ -126,7 +126,7 @@ def read_contents(file_name: str) -> Steps[Contents]:
             return (yield from _shaped(plain, description, ifd))
         if kind == "svs":
             return (yield from _svs(plain))
-    except FILE_FAULTS as error:
+    except GigapixError as error:
         return replace(plain, problems=(f"read as plain pages: {error.message}",))
     return plain
 
@@ -248,20 +248,25 @@ def _grouped(contents: Contents, name: str, group: Group) -> Steps[ImageSpec]:
     levels = [single_level(tiff, group.levels[0].offset, layout)]
     for page in sorted(pages, key=lambda page: -page.width * page.height):
         try:
-            _, coarser = yield from layout_at(tiff, page.offset)
-            if coarser.encoding.dtype != layout.encoding.dtype:
-                raise FormatError(f"its type is {coarser.encoding.dtype}, the image's {layout.encoding.dtype}")
-            levels.append(single_level(tiff, page.offset, coarser))
-        except FILE_FAULTS as error:
+            levels.append(single_level(tiff, page.offset, (yield from _reduced_at(tiff, page.offset, layout))))
+        except GigapixError as error:
             problems.append(f"the level of {page.width} x {page.height} pixels is left out: {error.message}")
     for page in group.masks:
         try:
             _, mask = yield from layout_at(tiff, page.offset)
-        except FILE_FAULTS as error:
+        except GigapixError as error:
             problems.append(f"the mask of {page.width} x {page.height} pixels is left out: {error.message}")
             continue
         levels = [_masked(level, single_level(tiff, page.offset, mask)) for level in levels]
     return ImageSpec(contents=contents, name=name, ifd=ifd, levels=tuple(levels), problems=tuple(problems))
+
+
+def _reduced_at(tiff: Tiff, offset: int, full: Layout) -> Steps[Layout]:
+    """The layout of a reduced version of an image of layout `full`."""
+    _, layout = yield from layout_at(tiff, offset)
+    if layout.encoding.dtype != full.encoding.dtype:
+        raise FormatError(f"its type is {layout.encoding.dtype}, the image's {full.encoding.dtype}")
+    return layout
 
 
 def _masked(level: LevelSpec, mask: LevelSpec) -> LevelSpec:
@@ -291,11 +296,13 @@ def _stacked(contents: Contents, stack: Stack) -> Steps[ImageSpec]:
         levels = [stacked_level(layout, stack.axes, stack.shape, _located_beside(own, layout, stack, None))]
         for number, sub in enumerate((yield from sub_offsets(tiff, offset))):
             try:
-                _, coarser = yield from layout_at(tiff, sub)
+                coarser = yield from _reduced_at(tiff, sub, layout)
+                if not is_sub_level(page_of((yield from tiff.ifd_at(sub))), page_of(ifd)):
+                    raise FormatError(f"its {coarser.volume[2]} x {coarser.volume[1]} pixels are no reduction")
                 own = located(tiff, coarser, _sub_offset(tiff, offset_of, number))
                 locate = _located_beside(own, coarser, stack, number)
                 levels.append(stacked_level(coarser, stack.axes, stack.shape, locate))
-            except FILE_FAULTS as error:
+            except GigapixError as error:
                 problems.append(f"level {number + 1} is left out: {error.message}")
         levels.sort(key=lambda level: -math.prod(level.shape[-2:]))
     return ImageSpec(

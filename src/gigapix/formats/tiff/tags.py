@@ -54,12 +54,15 @@ TABLES: Final = frozenset({273, 279, 324, 325})
 
 STRUCTURE: Final = (
     258, 277, 339, 338, 530, 347, 50674, 330, 512, 513, 514, 515, 519, 520, 521, 292, 293,
-    317, 284, 259, 262, 266, 278, 322, 323, 32997, 32998, 254, 255, 256, 257, 42113, 34118,
+    317, 284, 259, 262, 266, 278, 322, 323, 32997, 32998, 254, 255, 256, 257, 42113,
 )  # fmt: skip
 """What must be known before a pixel can be placed."""
 
 DESCRIPTION: Final = (270, 282, 283, 305, 320, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 50838, 50839)
 """What says where and of what the image is: read when an image is opened, from its first IFD only."""
+
+LARGE: Final = frozenset({270, 42112, 50838, 50839})
+"""Those of them that may be of any size: OME-XML, GDAL's and ImageJ's metadata."""
 
 
 def number_of(name: str) -> int | None:
