@@ -15,9 +15,6 @@ MAX_IFDS: Final = 1 << 20
 MAX_SUBIFDS: Final = 1024
 """SubIFDs of one IFD. A pyramid has a level per power of two; 1024 leaves room for any list of previews."""
 
-MAX_SUBIFD_DEPTH: Final = 4
-"""SubIFDs of SubIFDs. EXIF and DNG nest two deep."""
-
 MAX_TAG_BYTES: Final = 256 << 20
 """Bytes of one tag's value when it is asked for whole. The largest OME-XML known is 100 MB. Offsets are read by
 slice."""

@@ -26,7 +26,11 @@ from rio_tiler.models import ImageData
 from gigapix.interop.rio_tiler import AsyncReader, Reader
 from tests.remote.odd_server import odd_server
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning",
+    "ignore::rasterio.errors.NotGeoreferencedWarning",
+    "ignore:Use `@`:PendingDeprecationWarning:rasterio",
+)
 
 WGS84 = CRS.from_epsg(4326)
 MERCATOR = CRS.from_epsg(3857)
@@ -43,6 +47,8 @@ def made(path: Path, **options: Any) -> Path:
     pixels = np.stack([(np.sin(x / 90 + band) * np.cos(y / 70) + 1) * 100 + 10 for band in range(count)]).astype(dtype)
     if nodata is not None:
         pixels[:, :300, :400] = nodata
+    if hole in ("mask", "alpha"):
+        pixels[:, :300, :400] = 255  # what nobody should see
     if hole == "alpha":
         pixels[-1] = 255
         pixels[-1, :300, :400] = 0
@@ -111,7 +117,7 @@ def same(found: ImageData, expected: ImageData, share: float = 0.999) -> None:
 
 def place(reader: Peer) -> tuple[float, float]:
     """Longitude and latitude of a point near the hole's corner."""
-    x, y = reader.transform @ (400, 300)
+    x, y = reader.transform @ (400.4, 300.6)
     (lon,), (lat,) = rasterio.warp.transform(reader.crs, WGS84, [x], [y])
     return lon, lat
 
@@ -133,7 +139,7 @@ def test_it_answers_as_rio_tiler(kind: str, files: Callable[[str], Path]) -> Non
         same(reader.tile(*tile, expression="b1+b2*2"), peer.tile(*tile, expression="b1+b2*2"), share)
         box = (lon - 0.01, lat - 0.01, lon + 0.02, lat + 0.015)
         same(reader.part(box), peer.part(box), 0.95)
-        same(reader.part(box, height=200), peer.part(box, height=200), share)
+        same(reader.part(box, height=199), peer.part(box, height=199), share)
         if kind not in ("rotated", "south up"):  # rio-tiler gives those as they are stored, with bounds that are not so
             same(reader.part(box, dst_crs=peer.crs), peer.part(box, dst_crs=peer.crs))
             same(reader.preview(height=HEIGHT, width=WIDTH), peer.preview(height=HEIGHT, width=WIDTH))

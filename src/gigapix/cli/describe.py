@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from gigapix.cli.names import COMPRESSIONS, PHOTOMETRICS, PREDICTORS, named
-from gigapix.cli.opened import ask, file_bytes
+from gigapix.cli.opened import ask
 from gigapix.errors import GigapixError, MissingExtraError
 from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff import aperio
@@ -36,7 +36,7 @@ def describe(image: Image) -> dict[str, Any]:
     contents, encoding = image.spec.contents, image.levels[0].spec.encoding
     found: dict[str, Any] = {
         "path": image.path,
-        "size": file_bytes(image),
+        "size": image.file_size,
         "format": "BigTIFF" if contents.file.header.bigtiff else "TIFF",
         "byte_order": "little" if contents.file.header.byteorder == "<" else "big",
         "kind": contents.kind,

@@ -28,8 +28,3 @@ def opened(path: str, index: int) -> Iterator[Image]:
 def ask(image: Image, steps: Steps[T]) -> T:
     """Run a format's question over the image's file."""
     return drive(steps, image._cache)  # noqa: SLF001
-
-
-def file_bytes(image: Image) -> int | None:
-    """Bytes of the file, None where its store doesn't tell."""
-    return image._cache.source.size  # noqa: SLF001

@@ -129,5 +129,3 @@ class LevelSpec:
     """That of the first plane."""
     mask: LevelSpec | None = None
     """The internal mask of this level (a mask IFD of the same size)."""
-    scale: tuple[float, float] = (1.0, 1.0)
-    """(y, x) size of this level's pixels in pixels of level 0: the quotient of the sizes."""

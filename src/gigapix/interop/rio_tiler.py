@@ -26,7 +26,6 @@ from gigapix.image.open import open_async as open_image_async
 
 try:
     import attr
-    from morecantile import Tile
     from rio_tiler.constants import WGS84_CRS
     from rio_tiler.errors import TileOutsideBounds
     from rio_tiler.io.base import AsyncBaseReader, BaseReader
@@ -75,7 +74,7 @@ class Plans:
         given, tms = self._given(options), self.reader.tms
         matrix, side = tms.matrix(z), given.get("tilesize")
         size = side or matrix.tileHeight, side or matrix.tileWidth, None
-        left, bottom, right, top = tms.xy_bounds(Tile(x=x, y=y, z=z))
+        left, bottom, right, top = tms.xy_bounds(x, y, z)
         return plan_part(self._choice(given), (left, bottom, right, top), tms.rasterio_crs, size, given)
 
     def part(self, bbox: Bounds, options: Mapping[str, Any]) -> Planned:
@@ -103,11 +102,8 @@ class Plans:
         if not any(_size(given)) and self.image.width * self.image.height <= EXACT_PIXELS:
             given |= {"height": self.image.height, "width": self.image.width, "dst_crs": self.view.crs}
         planned = self.preview(given)
-        wanted = {
-            name: given.get(name)
-            for name in ("categorical", "categories", "percentiles", "hist_options")
-            if name in given
-        }
+        names = {"categorical", "categories", "percentiles", "hist_options"} & given.keys()
+        wanted = {name: given[name] for name in names}
         return Planned(arguments=planned.arguments, finish=lambda pixels: planned.finish(pixels).statistics(**wanted))
 
     def point(self, lon: float, lat: float, options: Mapping[str, Any]) -> Planned:

@@ -139,3 +139,18 @@ def test_tags_that_are_read_unasked_are_small_or_left_out():
     with pytest.raises(FormatError, match="ExtraSamples"):
         assert ifd.extra_samples
     assert len(answer(ifd.value(338), data)) == 1 << 20
+
+
+def test_a_subifd_that_many_pages_name_is_one_image():
+    parent = b.amended(b.baseline(16, 16), t330=b.tag(330, b.IFD, b.At(2)))
+    data = b.build(parent, b.Directory(tags=parent.tags, chained=False), b.baseline(64, 64))
+    _, groups = groups_of(data)
+    assert [g.levels[0].width for g in groups] == [16, 16, 64]
+
+
+def test_subifds_without_end_are_not_all_read(monkeypatch):
+    monkeypatch.setattr("gigapix.limits.MAX_IFDS", 5)
+    parent = b.amended(b.baseline(16, 16), t330=b.tag(330, b.IFD, b.At(3), b.At(3)))
+    data = b.build(parent, parent, b.Directory(tags=parent.tags, chained=False), b.baseline(64, 64))
+    tiff, groups = groups_of(data)
+    assert [g.levels[0].width for g in groups] == [16, 16, 16, 64] and "more than 5 SubIFDs" in tiff.problems[0]

@@ -22,7 +22,7 @@ from gigapix.formats.tiff.ghost import Ghost
 SPAN: Final = 1024
 """Segments, from the first one on, whose table entries are looked at by default; the middle and the last one, too."""
 
-BATCH: Final = 256
+BATCH: Final = 64
 """Segments that are looked at together in a full check: two short ranges each."""
 
 LEADER: Final = 4

@@ -7,6 +7,7 @@ another number of samples (a slide's label, a raw file's preview) is an image of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gigapix import limits
@@ -67,27 +68,40 @@ def group_at(tiff: Tiff, index: int) -> Steps[Group | None]:
         group = grown or Group(levels=(page,))
     if seen == index:
         return group
-    for page in with_subifds:
-        for sub in (yield from sub_pages(tiff, page)):
-            if not is_sub_level(sub, page):
-                seen += 1
-                if seen == index:
-                    return Group(levels=(sub,))
-    return None
+    beneath = yield from _images_beneath(tiff, with_subifds)
+    place = index - seen - 1
+    return Group(levels=(beneath[place],)) if place < len(beneath) else None
 
 
 def count_groups(tiff: Tiff) -> Steps[int]:
     """How many images a plain file holds."""
     count, group, place = 0, None, 0
+    with_subifds: list[Page] = []
     while (page := (yield from tiff.page(place))) is not None:
         place += 1
+        if page.has_subifds:
+            with_subifds.append(page)
         grown = attach(group, page) if group is not None else None
         count += grown is None
         group = grown or Group(levels=(page,))
-        if page.has_subifds:
-            subs = yield from sub_pages(tiff, page)
-            count += sum(not is_sub_level(sub, page) for sub in subs)
-    return count
+    return count + len((yield from _images_beneath(tiff, with_subifds)))
+
+
+def _images_beneath(tiff: Tiff, pages: Sequence[Page]) -> Steps[list[Page]]:
+    """The full images among the SubIFDs of pages, each once however many pages name it."""
+    found: list[Page] = []
+    seen: set[int] = set()
+    named = 0
+    for page in pages:
+        offsets = yield from sub_offsets(tiff, page.offset)
+        named += len(offsets)
+        if named > limits.MAX_IFDS:
+            tiff.note(f"more than {limits.MAX_IFDS} SubIFDs: those of the IFDs from byte {page.offset} on are not read")
+            break
+        fresh = [offset for offset in dict.fromkeys(offsets) if offset not in seen]
+        seen.update(fresh)
+        found += [sub for sub in (yield from _pages_at(tiff, page, fresh)) if not is_sub_level(sub, page)]
+    return found
 
 
 def is_sub_level(sub: Page, page: Page) -> bool:
@@ -110,8 +124,12 @@ def sub_offsets(tiff: Tiff, offset: int) -> Steps[tuple[int, ...]]:
 
 def sub_pages(tiff: Tiff, page: Page) -> Steps[tuple[Page, ...]]:
     """The SubIFDs of a page, without those that can't be read (they are named in `Tiff.problems`)."""
+    return (yield from _pages_at(tiff, page, (yield from sub_offsets(tiff, page.offset))))
+
+
+def _pages_at(tiff: Tiff, page: Page, offsets: Sequence[int]) -> Steps[tuple[Page, ...]]:
     found = []
-    for offset in (yield from sub_offsets(tiff, page.offset)):
+    for offset in offsets:
         try:
             found.append(page_of((yield from tiff.ifd_at(offset))))
         except GigapixError as error:

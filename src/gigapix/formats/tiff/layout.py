@@ -196,9 +196,7 @@ def _nodata(ifd: Ifd, dtype: np.dtype[Any]) -> float | int | None:
     from gigapix.formats.tiff.gdal import nodata_of
 
     value = nodata_of(ifd.text(42113), dtype) if 42113 in ifd.values else None
-    if value is None or isinstance(value, complex):
-        return None
-    if dtype.kind in "ui":
+    if value is not None and dtype.kind in "ui":
         info = np.iinfo(dtype)
         return int(value) if value == value and info.min <= value <= info.max and value == int(value) else None
     return value
