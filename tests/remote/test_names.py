@@ -15,7 +15,17 @@ from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 import gigapix
 from gigapix.source.clients import decoded
 
-NAMES = ["plain.tif", "ü.tif", "a b.tif", "#.tif", "100%.tif", "[x].tif", "what?.tif", "~*+&=;,@.tif", "ü # % [ ] ? ~ * +.tif"]
+NAMES = [
+    "plain.tif",
+    "ü.tif",
+    "a b.tif",
+    "#.tif",
+    "100%.tif",
+    "[x].tif",
+    "what?.tif",
+    "~*+&=;,@.tif",
+    "ü # % [ ] ? ~ * +.tif",
+]
 ENCODED = "a%20b%25.tif"
 """A name that looks like an encoded one."""
 PIXELS = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
@@ -91,7 +101,9 @@ def test_which_names_are_taken_as_encoded():
     assert [decoded(name) for name in NAMES] == NAMES
 
 
-@pytest.mark.parametrize("url", ["s3://data", "s3://data/", "ftp://host/x.tif", "http://[x/y", "file://host/x.tif", "gs:///x"])
+@pytest.mark.parametrize(
+    "url", ["s3://data", "s3://data/", "ftp://host/x.tif", "http://[x/y", "file://host/x.tif", "gs:///x"]
+)
 def test_urls_that_name_nothing(way, url):
     with pytest.raises(gigapix.SourceError):
         way.open(url)

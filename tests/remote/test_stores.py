@@ -78,7 +78,8 @@ def test_s3(way, s3, data):
 
 
 @pytest.mark.parametrize(
-    ("url", "target"), [("s3://b/k/x.tif", "b/k/x.tif"), ("gs://b/k/x.tif", "b/k/x.tif"), ("az://b/k/x.tif", "b/k/x.tif")]
+    ("url", "target"),
+    [("s3://b/k/x.tif", "b/k/x.tif"), ("gs://b/k/x.tif", "b/k/x.tif"), ("az://b/k/x.tif", "b/k/x.tif")],
 )
 def test_endpoints(url, target, way, odd, data, monkeypatch):
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")

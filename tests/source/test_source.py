@@ -5,7 +5,6 @@ import pytest
 
 from gigapix.errors import DeniedError, NotFoundError, SourceError
 from gigapix.source import HeaderCache, Settings, Source, drive, open_source
-from gigapix.source.files import BytesStore, FileStore
 
 DATA = bytes(range(256)) * 1024
 

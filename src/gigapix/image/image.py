@@ -32,7 +32,7 @@ from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
 from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
-from gigapix.source import Budget, HeaderCache, SingleFlight, Stats, drive, merge_limits
+from gigapix.source import Budget, HeaderCache, Settings, SingleFlight, Stats, drive, merge_limits
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -79,6 +79,11 @@ class Image:
     def path(self) -> str:
         """The path or URL, ``<bytes>`` for a buffer."""
         return self._cache.source.name
+
+    @property
+    def settings(self) -> Settings:
+        """What it was opened with."""
+        return self._cache.source.settings
 
     @property
     def file_size(self) -> int | None:
@@ -302,7 +307,7 @@ class Image:
 
     def _task(self, ask: Ask) -> ReadPlan | Reads:
         """A read as a plan where pixels are wanted as they are, as steps where more is done to them."""
-        settings = self._cache.source.settings
+        settings = self.settings
         if ask.boundless is None:
             ask = replace(ask, boundless=settings.boundless)
         if ask.is_plain:
@@ -352,7 +357,7 @@ class Image:
         spec = self._level(level)
         rows, columns = spec.grid
         height, width = spec.spec.segment[1:]
-        if self._cache.source.settings.boundless if boundless is None else boundless:
+        if self.settings.boundless if boundless is None else boundless:
             return Window(x * width, y * height, width, height)
         if not (0 <= x < columns and 0 <= y < rows):
             raise RequestError(f"no tile ({x}, {y}) in a grid of {columns} x {rows}", path=self.path)

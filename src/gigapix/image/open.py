@@ -1,16 +1,23 @@
-"""`gigapix.open`: a path or a buffer becomes an `Image`."""
+"""`gigapix.open`: a path or a buffer becomes an `Image`.
+
+Everything that takes time before the first request (imports, a file on a slow disk, a client for a server) is done by
+`_prepared`, so that the async twin can leave it to a thread: an event loop must not stand still for a third of a second
+because numpy is being imported. For the same reason nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gigapix.formats.model import Buffer
-from gigapix.formats.tiff.series import read_image
-from gigapix.image.image import Image
-from gigapix.source import Cache, HeaderCache, Settings, Source, drive, drive_async, open_source
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from gigapix.formats.model import Buffer, Steps
+    from gigapix.formats.tiff.series import ImageSpec
+    from gigapix.image.image import Image
+    from gigapix.source import Cache, HeaderCache
 
 
 def open(  # noqa: A001  # the name that the field uses
@@ -29,19 +36,21 @@ def open(  # noqa: A001  # the name that the field uses
     cache: what this image shares with others that are opened with it.
     settings: fields of `Settings`, before those of the environment.
     index: which image of a file that holds several (pages, OME images, a slide's label ...), from 0.
-    threads: how many decode a local file at once; as many as this process has cores where None. Of a remote one it is
-        `Settings.concurrency`, as they wait more than they work.
+    threads: how many decode at once; as many as this process has cores where None. Blocking reads of a remote file
+        decode in the threads that wait for its requests (`Settings.concurrency`).
 
     Raises NotFoundError, DeniedError or another SourceError where the file can't be read, FormatError where it is no
     image or a broken one, UnsupportedError where it is of a kind that is not read, RequestError where it has no image
     `index`.
     """
-    source = open_source(path, Settings.from_env(**settings), store)
+    headers, steps = _prepared(path, index, store, cache, settings)
+    from gigapix.image.image import Image
+    from gigapix.source import drive
+
     try:
-        headers = HeaderCache(source, cache)
-        return Image(drive(read_image(index, _file_name(source)), headers), headers, threads=threads)
+        return Image(drive(steps, headers), headers, threads=threads)
     except BaseException:
-        source.close()
+        headers.close()
         raise
 
 
@@ -63,13 +72,17 @@ class open_async:  # noqa: N801  # used like a function
         self._image: Image | None = None
 
     async def _open(self) -> Image:
-        source = open_source(self._path, Settings.from_env(**self._settings), self._store)
+        import asyncio
+
+        given = self._path, self._index, self._store, self._cache, self._settings
+        headers, steps = await asyncio.to_thread(_prepared, *given)
+        from gigapix.image.image import Image
+        from gigapix.source import drive_async
+
         try:
-            headers = HeaderCache(source, self._cache)
-            spec = await drive_async(read_image(self._index, _file_name(source)), headers)
-            return Image(spec, headers, threads=self._threads)
+            return Image(await drive_async(steps, headers), headers, threads=self._threads)
         except BaseException:
-            source.close()
+            headers.close()
             raise
 
     def __await__(self) -> Generator[Any, Any, Image]:
@@ -84,5 +97,12 @@ class open_async:  # noqa: N801  # used like a function
             self._image.close()
 
 
-def _file_name(source: Source) -> str:
-    return posixpath.basename(source.name)
+def _prepared(
+    path: str | os.PathLike[str] | Buffer, index: int, store: Any, cache: Cache | None, settings: Mapping[str, Any]
+) -> tuple[HeaderCache, Steps[ImageSpec]]:
+    import gigapix.image.image  # noqa: F401  # so that it is imported here
+    from gigapix.formats.tiff.series import read_image
+    from gigapix.source import HeaderCache, Settings, open_source
+
+    source = open_source(path, Settings.from_env(**settings), store)
+    return HeaderCache(source, cache), read_image(index, posixpath.basename(source.name))

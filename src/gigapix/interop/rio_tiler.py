@@ -26,6 +26,7 @@ from gigapix.image.open import open_async as open_image_async
 
 try:
     import attr
+    from morecantile import Tile
     from rio_tiler.constants import WGS84_CRS
     from rio_tiler.errors import TileOutsideBounds
     from rio_tiler.io.base import AsyncBaseReader, BaseReader
@@ -74,7 +75,7 @@ class Plans:
         given, tms = self._given(options), self.reader.tms
         matrix, side = tms.matrix(z), given.get("tilesize")
         size = side or matrix.tileHeight, side or matrix.tileWidth, None
-        left, bottom, right, top = tms.xy_bounds(x, y, z)
+        left, bottom, right, top = tms.xy_bounds(Tile(x=x, y=y, z=z))
         return plan_part(self._choice(given), (left, bottom, right, top), tms.rasterio_crs, size, given)
 
     def part(self, bbox: Bounds, options: Mapping[str, Any]) -> Planned:

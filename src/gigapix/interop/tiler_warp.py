@@ -75,7 +75,7 @@ def source_of(view: View, grid: Grid) -> Source | None:
     if box is None:
         return None
     size = _pixel_size(onto_grid, box)
-    settings = image._cache.source.settings  # noqa: SLF001
+    settings = image.settings
     level = level_for(size, [image.width / each.width for each in image.levels], settings.zoom_level)
     chosen = image.levels[level]
     y, x = chosen.scale
