@@ -27,7 +27,7 @@ def test_limits_hold(wanted, within):
         for offset, length in parts:
             covered.update(range(offset, offset + length))
         assert merged.length - len(covered) <= within.waste * merged.length + 1e-9
-        assert merged.length <= max(within.size, max(length for _, length in parts))
+        assert merged.length <= max(within.size, *(length for _, length in parts))
         end = parts[0][0]
         for offset, length in parts:
             assert offset - end <= within.gap
