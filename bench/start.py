@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(markdown(["command", "minimum", "median", "CPU"], rows))
     answer = low["gigapix --help"]
     print(
-        f"import gigapix: {more:.0f} ms more than numpy (aim: under 100); --help: {answer:.0f} ms (aim: under 150).\n"
+        f"gigapix, ready to open: {more:+.0f} ms to numpy (aim: under +100); --help: {answer:.0f} (aim: under 150).\n"
     )
     save("start", facts, runs)
     return int(more > 100 or answer > 150)

@@ -81,18 +81,27 @@ def test_cancelling_a_task_cancels_its_requests_and_gives_back_its_memory(odd, u
     quiet(main)
 
 
-def test_one_failure_cancels_the_rest_of_its_read_and_of_no_other(odd, url):
+def test_one_failure_cancels_the_rest_of_its_read(odd, url):
     async def main():
         async with gigapix.open_async(url, merge_gap=-1, retries=0) as image:
             odd.do("404")
             with pytest.raises(SourceError):
                 await image.read_async()
             assert not image._cache.source.store._pending
+            assert image._reader.budget._free == image._reader.budget.total
+
+    quiet(main)
+
+
+def test_one_failure_cancels_no_other_read(odd, url):
+    async def main():
+        async with gigapix.open_async(url, retries=0) as image:
             odd.delay = 0.1
             odd.do("late", "404")
-            good, bad = await asyncio.gather(image.tile_async(0, 0), image.tile_async(5, 5), return_exceptions=True)
-            bad, good = sorted((good, bad), key=lambda each: isinstance(each, np.ndarray))
-            assert isinstance(bad, SourceError) and good.shape == (1, 128, 128)
+            tiles = [image.tile_async(n, n) for n in (0, 5)]
+            found = await asyncio.gather(*tiles, return_exceptions=True)
+            good, bad = sorted(found, key=lambda each: isinstance(each, SourceError))
+            assert isinstance(bad, gigapix.NotFoundError) and good.shape == (1, 128, 128)
 
     quiet(main)
 

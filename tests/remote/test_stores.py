@@ -17,10 +17,19 @@ from types import SimpleNamespace
 import numpy as np
 import obstore
 import pytest
+import tifffile
 from obstore.store import AzureStore, HTTPStore, MemoryStore, S3Store
 
 import gigapix
-from gigapix import ChangedError, DeniedError, NotFoundError, SourceError, TruncatedError, UnsupportedError
+from gigapix import (
+    ChangedError,
+    DeniedError,
+    MissingPartError,
+    NotFoundError,
+    SourceError,
+    TruncatedError,
+    UnsupportedError,
+)
 from tests.remote.images import cog, ifd_last, scene
 from tests.remote.odd_server import odd_server
 
@@ -314,3 +323,30 @@ def test_a_store_keeps_its_own_ways(odd, data):
     with gigapix.open("x.tif", store=store) as image:
         assert (image.stats.requests, image.stats.retries, odd.requests) == (1, 0, 3)
     assert url
+
+
+# Images of several files
+
+
+def test_a_part_beside_the_image(way, odd, tmp_path):
+    """An OME-TIFF whose second plane lies in another file."""
+    planes = scene(64, bands=2)
+    for number, name in enumerate(("a.ome.tif", "b.ome.tif")):
+        data = "".join(
+            f'<TiffData FirstC="{c}" FirstZ="0" FirstT="0" IFD="0" PlaneCount="1"><UUID FileName="{file}">urn:uuid:{c}</UUID></TiffData>'
+            for c, file in enumerate(("a.ome.tif", "b.ome.tif"))
+        )
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{number}"><Image ID="Image:0">'
+            '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="64" SizeY="64" SizeC="2" SizeZ="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0"/><Channel ID="Channel:0:1"/>{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / name, planes[number], description=xml, metadata=None)
+    url = odd.put((tmp_path / "a.ome.tif").read_bytes(), "folder/a.ome.tif")
+    with way.open(url) as image, pytest.raises(MissingPartError, match=r"b\.ome\.tif"):
+        way.read(image)
+    odd.put((tmp_path / "b.ome.tif").read_bytes(), "folder/b.ome.tif")
+    with way.open(url) as image:
+        np.testing.assert_array_equal(way.read(image), planes)
+    with way.open(f"{url}?sig=1") as image, pytest.raises(MissingPartError, match="signed"):
+        way.read(image)

@@ -118,6 +118,18 @@ def validity(image: Image, level: LevelSpec) -> Validity:
     )
 
 
+def mask_flags(image: Image) -> tuple[tuple[str, ...], ...]:
+    """GDAL's mask flags of each band."""
+    found = validity(image, image.levels[0].spec)
+    if found.mask:
+        return (("per_dataset",),) * image.bands
+    if found.nodata is not None:
+        return (("nodata",),) * image.bands
+    if found.alpha is None:
+        return (("all_valid",),) * image.bands
+    return tuple(("all_valid",) if band == found.alpha else ("per_dataset", "alpha") for band in range(image.bands))
+
+
 def profile(image: Image) -> dict[str, Any]:
     """rasterio's profile of level 0."""
     from gigapix.image.profile import profile_of

@@ -202,6 +202,12 @@ class Image:
         """What each band means: gray, red, green, blue, alpha, palette ... in rasterio's words."""
         return facts.color_interpretation(self)
 
+    @property
+    def mask_flags(self) -> tuple[tuple[str, ...], ...]:
+        """What tells which pixels of each band count, in GDAL's words (RFC 15): ``all_valid``, ``per_dataset`` (a
+        stored mask, or with ``alpha`` an alpha band) or ``nodata``."""
+        return facts.mask_flags(self)
+
     @cached_property
     def profile(self) -> dict[str, Any]:
         """rasterio's profile of the same file, with pyproj's CRS."""

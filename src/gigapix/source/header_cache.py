@@ -66,9 +66,9 @@ class HeaderCache:
         """One buffer a range, short where the file ends."""
         if self._kept:
             self._kept.recall()
-        wanted = [self._clip(*r) for r in ranges]
-        have, runs = self._plan(wanted)
-        long = [r for r in wanted if r[1] > LONG_BYTES]
+        wanted, have, runs, long = self._plan(ranges)
+        if not runs and not long:
+            return self._answers(wanted, have, {})
 
         def fill(run: Range) -> dict[int, bytes]:
             return self._flight.run(run, lambda: self.blocks.put(run, self.source.read(*run)))
@@ -86,9 +86,9 @@ class HeaderCache:
         """`fetch` without blocking."""
         if self._kept:
             await self._kept.recall_async()
-        wanted = [self._clip(*r) for r in ranges]
-        have, runs = self._plan(wanted)
-        long = [r for r in wanted if r[1] > LONG_BYTES]
+        wanted, have, runs, long = self._plan(ranges)
+        if not runs and not long:
+            return self._answers(wanted, have, {})
 
         async def fill(run: Range) -> dict[int, bytes]:
             async def work() -> dict[int, bytes]:
@@ -102,14 +102,15 @@ class HeaderCache:
 
         buffers: dict[Range, Buffer] = {}
         fresh: dict[int, bytes] = {}
-        if runs or long:
-            for found in await together([*map(fill, runs), *map(read, long)]):
-                fresh |= found
+        for found in await together([*map(fill, runs), *map(read, long)]):
+            fresh |= found
         if self._kept and fresh:
             await self._kept.remember_async(fresh)
         return self._answers(wanted, have | fresh, buffers)
 
-    def _plan(self, wanted: Sequence[Range]) -> tuple[dict[int, bytes], list[Range]]:
+    def _plan(self, ranges: Sequence[Range]) -> tuple[list[Range], dict[int, bytes], list[Range], list[Range]]:
+        """The ranges as far as the file goes, their blocks that are there, runs of those that aren't, long ranges."""
+        wanted = [self._clip(*r) for r in ranges]
         short = [r for r in wanted if 0 < r[1] <= LONG_BYTES]
         have, runs = self.blocks.take(short)
         if runs and self.source.size is None and runs[0][0] == 0:
@@ -117,7 +118,7 @@ class HeaderCache:
         hits = sum(all(number in have for number in self.blocks.numbers(r)) for r in short)
         if hits:
             self.source.stats.hit(hits)
-        return have, runs
+        return wanted, have, runs, [r for r in wanted if r[1] > LONG_BYTES]
 
     def _answers(
         self, wanted: Sequence[Range], have: Mapping[int, bytes], long: Mapping[Range, Buffer]

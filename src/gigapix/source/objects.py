@@ -109,7 +109,10 @@ class ObjectStore:
             )
         folder = self._path.rpartition("/")[0]
         label = f"{self.name.rpartition('/')[0]}/{name}" if "/" in self.name else name
-        identity = f"{self.identity.rpartition('/')[0]}/{name}" if self.identity else None
+        identity = None
+        if self.identity:
+            place, _, where = self.identity.rpartition("#")
+            identity = f"{place.rpartition('/')[0]}/{name}#{where}"
         return ObjectStore(self._store, f"{folder}/{name}" if folder else name, name=label, identity=identity)
 
     async def _wait(self, answer: Awaitable[Any]) -> Any:

@@ -17,7 +17,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final
 
 from gigapix.errors import (
     ChangedError,
@@ -39,8 +39,6 @@ MAX_DELAY: Final = 10.0
 
 TRANSIENT: Final = (ServerError, ShortBodyError, SourceTimeoutError)
 
-E = TypeVar("E", bound=BaseException)
-
 log = logging.getLogger("gigapix")
 
 
@@ -59,6 +57,7 @@ class Source:
         self._lanes = None if store.local else Budget(settings.concurrency)
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._beside = ""
 
     @property
     def name(self) -> str:
@@ -76,8 +75,9 @@ class Source:
         if length <= 0:
             return b""
         for delay in self._delays():
-            if delay and self._closed.wait(delay):  # even a wait of 0 gives up the processor
-                raise closed(self.name)
+            if delay:  # even a wait of 0 gives up the processor
+                self._closed.wait(delay)
+            self._check_open()
             with self._lanes.hold(1) if self._lanes else contextlib.nullcontext():
                 request = _Request(self, offset, length)
                 try:
@@ -98,6 +98,7 @@ class Source:
                 import asyncio
 
                 await asyncio.sleep(delay)
+            self._check_open()
             async with self._lanes.hold_async(1) if self._lanes else contextlib.nullcontext():
                 request = _Request(self, offset, length)
                 try:
@@ -107,6 +108,10 @@ class Source:
                 except BaseException as error:  # noqa: BLE001  # raised again
                     raise request.failed(error) from error.__cause__
         raise failure from failure.__cause__
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise closed(self.name)
 
     def _clip(self, offset: int, length: int) -> int:
         if offset < 0:
@@ -133,6 +138,10 @@ class Source:
         if _differ(size, self.size) or _differ(etag, self.etag):
             raise ChangedError("it has changed since it was opened")
 
+    def missing(self) -> MissingPartError | None:
+        """What it means that the object is not there, where another one needs it."""
+        return _missing_part(self.name.rpartition("/")[2], self._beside) if self._beside else None
+
     def sibling(self, name: str) -> Source:
         """The file of that bare name beside this one, its requests counted with this one's.
 
@@ -144,8 +153,9 @@ class Source:
         try:
             source = Source(self.store.sibling(base), self.settings)
         except NotFoundError as error:
-            raise MissingPartError(f"it needs the file {base}, which is not beside it", path=self.name) from error
+            raise _missing_part(base, self.name) from error
         source.stats = self.stats
+        source._beside = self.name
         source._lanes = self._lanes
         return source
 
@@ -153,6 +163,10 @@ class Source:
         """Give back what the store holds open, and cancel the requests of tasks. Those of threads come to their end."""
         self._closed.set()
         self.store.close()
+
+
+def _missing_part(file: str, needed_by: str) -> MissingPartError:
+    return MissingPartError(f"it needs the file {file}, which is not beside it", path=needed_by)
 
 
 def _differ(one: object, other: object) -> bool:
@@ -184,10 +198,12 @@ class _Request:
         self._done("%d bytes", self._received)
         return chunk.data[: self._length] if self._received > self._length else chunk.data
 
-    def failed(self, error: E) -> E:
+    def failed(self, error: BaseException) -> BaseException:
         """The error, with the place where it happened."""
         if isinstance(error, ChangedError):
             self._source.on_changed()
+        if isinstance(error, NotFoundError):
+            error = self._source.missing() or error
         if isinstance(error, GigapixError):
             error.located(self._source.name, self._offset)
             self._done("%s: %s", type(error).__name__, error.message)
