@@ -216,7 +216,7 @@ def test_tiles_outside_of_the_grid(tmp_path):
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{"resampling": "lanczos", "shape": (2, 2)}, {"shape": (0, 2)}, {"shape": (2,)}, {"window": (0, 0, 5, 5), "bounds": (0, 0, 1, 1)},
+    [{"resampling": "lanczos"}, {"resampling": "lanczos", "shape": (2, 2)}, {"shape": (0, 2)}, {"shape": (2,)}, {"window": (0, 0, 5, 5), "bounds": (0, 0, 1, 1)},
      {"level": 3, "shape": (2, 2)}, {"bounds": (1, 2, 3)}, {"bounds": (1, 1, 1, 1)}, {"bounds": (0, 0, np.nan, 1)},
      {"bounds": (0, 0, np.inf, 1)}, {"masked": True, "window": (0, 0, 0, 1)}, {"bands": 9, "masked": True}],
 )  # fmt: skip

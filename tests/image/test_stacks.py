@@ -119,3 +119,14 @@ def test_a_fault_in_another_file_names_that_file(tmp_path):
     os.truncate(last, offset)
     with gigapix.open(first) as image, pytest.raises(gigapix.FormatError, match=last.name):
         image.read()
+
+
+def test_a_set_of_more_files_than_may_be_open(tmp_path, monkeypatch):
+    from gigapix.source import header_cache
+
+    monkeypatch.setattr(header_cache, "MAX_BESIDE", 1)
+    expected = ome_set(tmp_path)
+    with gigapix.open(min(tmp_path.glob("*.tif"))) as image:
+        for _ in range(2):
+            np.testing.assert_array_equal(image.read().reshape(expected.shape), expected)
+        assert len(image._cache._siblings) == 1

@@ -14,6 +14,7 @@
     hang          nothing, for as long as the server runs
     half          half of the body, then nothing for as long as the server runs
     late          the range after `delay` seconds
+    held          the range when `release` is set
     reset         the connection is reset
     moved         a redirect to the same object
     403 ...       that status
@@ -60,6 +61,7 @@ class OddServer(ThreadingHTTPServer):
         self.delay = 1.0
         self.otherwise: Callable[[], str] = lambda: "ok"
         self.stopping = threading.Event()
+        self.release = threading.Event()
         self._script: deque[str] = deque()
 
     @property
@@ -146,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._wrote(did, 206 if partial else 200, len(sent))
         if did == "late":
             self.server.stopping.wait(self.server.delay)
+        if did == "held":
+            self.server.release.wait()
         self.wfile.write("\r\n".join([*lines, "", ""]).encode() + sent)
         self.wfile.flush()
         if did == "half":
@@ -182,6 +186,7 @@ def odd_server() -> Iterator[OddServer]:
         yield server
     finally:
         server.stopping.set()
+        server.release.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -30,6 +30,7 @@ from gigapix.image.level import Level
 from gigapix.image.plan import ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
+from gigapix.image.resample import METHODS
 from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
 from gigapix.source import Budget, HeaderCache, Settings, SingleFlight, Stats, drive, merge_limits
@@ -316,7 +317,7 @@ class Image:
         settings = self.settings
         if ask.boundless is None:
             ask = replace(ask, boundless=settings.boundless)
-        if ask.is_plain:
+        if ask.is_plain and ask.resampling in METHODS:
             return self.plan(ask.window, level=ask.level or 0, bands=ask.bands, select=ask.select)
         if ask.fill_value is None:
             ask = replace(ask, fill_value=settings.fill_value if self.nodata is None else self.nodata)

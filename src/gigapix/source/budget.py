@@ -42,7 +42,7 @@ class Budget:
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
         """Hold an amount while the block runs."""
-        turn = self._ask(wanted, patient=running_loop() is None)
+        turn = self._ask(wanted, blocking=True)
         try:
             if turn.granted is not None:
                 turn.granted.wait()
@@ -53,7 +53,7 @@ class Budget:
     @asynccontextmanager
     async def hold_async(self, wanted: int) -> AsyncIterator[None]:
         """`hold` without blocking."""
-        turn = self._ask(wanted)
+        turn = self._ask(wanted, blocking=False)
         try:
             if turn.granted is not None:
                 await turn.granted.wait_async()
@@ -61,10 +61,10 @@ class Budget:
         finally:
             self._release(turn)
 
-    def _ask(self, wanted: int, patient: bool = True) -> _Turn:
+    def _ask(self, wanted: int, blocking: bool) -> _Turn:
         size = min(wanted, self.total)
         with self._lock:
-            if not patient or (not self._waiting and size <= self._free):
+            if (not self._waiting and size <= self._free) or (blocking and running_loop() is not None):
                 self._free -= size
                 return _Turn(size, None)
             turn = _Turn(size, Signal())

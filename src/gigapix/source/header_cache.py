@@ -25,6 +25,10 @@ LONG_BYTES: Final = 65536
 """A range longer than this is read as it is."""
 
 
+MAX_BESIDE: Final = 64
+"""Files beside this one that are held open: a set of thousands must not use up the descriptors of the process."""
+
+
 class HeaderCache:
     """`fetch` answers ranges of a source from blocks, in one batch.
 
@@ -52,9 +56,11 @@ class HeaderCache:
         if not file:
             return self
         with self._lock:
-            if file not in self._siblings:
-                self._siblings[file] = HeaderCache(self.source.sibling(file), self._shared)
-            return self._siblings[file]
+            found = self._siblings.pop(file, None) or HeaderCache(self.source.sibling(file), self._shared)
+            self._siblings[file] = found
+            if len(self._siblings) > MAX_BESIDE:  # let go of, not closed: a thread may be reading it
+                del self._siblings[next(iter(self._siblings))]
+            return found
 
     def close(self) -> None:
         """Close the source, and those beside it."""

@@ -11,7 +11,6 @@ since many servers know no If-Match.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import threading
@@ -74,18 +73,16 @@ class Source:
         length = self._clip(offset, length)
         if length <= 0:
             return b""
+        if self._lanes is None:
+            return self._try(offset, length)  # a disk that fails once fails again
         for delay in self._delays():
             if delay:  # even a wait of 0 gives up the processor
                 self._closed.wait(delay)
-            self._check_open()
-            with self._lanes.hold(1) if self._lanes else contextlib.nullcontext():
-                request = _Request(self, offset, length)
-                try:
-                    return request.answered(self.store.get(offset, length, self._match()))
-                except TRANSIENT as error:
-                    failure = request.failed(error)
-                except BaseException as error:  # noqa: BLE001  # raised again
-                    raise request.failed(error) from error.__cause__
+            try:
+                with self._lanes.hold(1):
+                    return self._try(offset, length)
+            except TRANSIENT as error:
+                failure = error
         raise failure from failure.__cause__
 
     async def read_async(self, offset: int, length: int) -> Buffer:
@@ -93,21 +90,35 @@ class Source:
         length = self._clip(offset, length)
         if length <= 0:
             return b""
+        if self._lanes is None:
+            return await self._try_async(offset, length)
         for delay in self._delays():
             if delay:
                 import asyncio
 
                 await asyncio.sleep(delay)
-            self._check_open()
-            async with self._lanes.hold_async(1) if self._lanes else contextlib.nullcontext():
-                request = _Request(self, offset, length)
-                try:
-                    return request.answered(await self.store.get_async(offset, length, self._match()))
-                except TRANSIENT as error:
-                    failure = request.failed(error)
-                except BaseException as error:  # noqa: BLE001  # raised again
-                    raise request.failed(error) from error.__cause__
+            try:
+                async with self._lanes.hold_async(1):
+                    return await self._try_async(offset, length)
+            except TRANSIENT as error:
+                failure = error
         raise failure from failure.__cause__
+
+    def _try(self, offset: int, length: int) -> Buffer:
+        self._check_open()
+        request = _Request(self, offset, length)
+        try:
+            return request.answered(self.store.get(offset, length, self._match()))
+        except BaseException as error:  # noqa: BLE001  # raised again
+            raise request.failed(error) from error.__cause__
+
+    async def _try_async(self, offset: int, length: int) -> Buffer:
+        self._check_open()
+        request = _Request(self, offset, length)
+        try:
+            return request.answered(await self.store.get_async(offset, length, self._match()))
+        except BaseException as error:  # noqa: BLE001  # raised again
+            raise request.failed(error) from error.__cause__
 
     def _check_open(self) -> None:
         if self._closed.is_set():
