@@ -11,6 +11,10 @@
     weak          a weak ETag, which no If-Match matches
     shifted       the range one byte further on
     untagged      no ETag at all
+    bare          neither ETag nor Last-Modified
+    unsized       a Content-Range that doesn't tell the size
+    garbled       a Content-Range that is none
+    unranged      206 without a Content-Range
     hang          nothing, for as long as the server runs
     half          half of the body, then nothing for as long as the server runs
     late          the range after `delay` seconds
@@ -139,11 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [
             "HTTP/1.1 206 Partial Content" if partial else "HTTP/1.1 200 OK",
             f"Content-Length: {len(sent if did == 'short' else body)}",
-            "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT",
         ]
-        if partial:
-            lines.append(f"Content-Range: bytes {start}-{stop - 1}/{len(data)}")
-        if did != "untagged":
+        if did != "bare":
+            lines.append("Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT")
+        if partial and did != "unranged":
+            told = {"unsized": f"bytes {start}-{stop - 1}/*", "garbled": "bytes of all kinds"}
+            lines.append(f"Content-Range: {told.get(did, f'bytes {start}-{stop - 1}/{len(data)}')}")
+        if did not in ("untagged", "bare"):
             lines.append(f"ETag: {etag}")
         self._wrote(did, 206 if partial else 200, len(sent))
         if did == "late":

@@ -42,6 +42,8 @@ _SIGNS: Final[tuple[tuple[re.Pattern[str], type[SourceError], str], ...]] = tupl
         (r"credential provider", DeniedError, "the credential provider failed"),
         (r"incorrectly configured region", SourceError, "the bucket is in another region than the one given"),
         (r"NotPartial|RangeNotSupported", RangeUnsupportedError, "the server ignores ranges"),
+        (r"ParseContentRange|NoContentRange", RangeUnsupportedError, "the server does not say which range it sent"),
+        (r"TooManyRedirects", SourceError, "the server redirects in circles"),
         (r"UnexpectedRange", RangeUnsupportedError, "the server sent another range than it was asked for"),
         (r"kind: Timeout|TimedOut", SourceTimeoutError, "no answer in time"),
         (r"IncompleteBody|kind: Interrupted", ShortBodyError, "the body broke off"),
