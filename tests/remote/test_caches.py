@@ -171,19 +171,23 @@ def test_images_share_a_cache(way, odd, url):
         assert (odd.requests, again.stats.requests) == (before, 0)
 
 
-def test_different_objects_do_not_mix(way, odd, data, tmp_path):
-    cog(tmp_path / "y.tif", PIXELS[:, ::-1])
+def test_different_objects_do_not_mix(way, odd, tmp_path):
+    """All have the same ETag, and their tiles lie at the same places."""
+    contents = {}
+    for name, pixels in (("x.tif", PIXELS), ("y.tif", PIXELS[:, ::-1])):
+        cog(tmp_path / name, pixels, COMPRESS="NONE")
+        contents[name] = (tmp_path / name).read_bytes(), pixels
     shared = Cache()
-    one, other = odd.put(data, "x.tif"), odd.put((tmp_path / "y.tif").read_bytes(), "y.tif")  # both have the same ETag
-    signed = f"{one}?version=2"
     for _ in range(2):
-        for url, pixels in ((one, PIXELS), (other, PIXELS[:, ::-1]), (signed, PIXELS)):
-            with way.open(url, cache=shared) as image:
+        for name, (content, pixels) in contents.items():
+            with way.open(odd.put(content, name), cache=shared) as image:
                 np.testing.assert_array_equal(way.read(image), pixels)
-    stores = [MemoryStore(), MemoryStore()]
-    for store, content in zip(stores, (data, (tmp_path / "y.tif").read_bytes()), strict=True):
+    odd.objects["x.tif"], pixels = contents["y.tif"]
+    with way.open(f"{odd.origin}/x.tif?version=2", cache=shared) as image:
+        np.testing.assert_array_equal(way.read(image), pixels)
+    for content, pixels in contents.values():
+        store = MemoryStore()
         store.put("x.tif", content)
-    for store, pixels in zip(stores, (PIXELS, PIXELS[:, ::-1]), strict=True):
         with way.open("x.tif", store=store, cache=shared) as image:
             np.testing.assert_array_equal(way.read(image), pixels)
 
@@ -252,12 +256,12 @@ def test_settings_that_cut_headers_otherwise_do_not_mix(headers, way, odd, url):
 
 
 def test_headers_are_bounded_for_each_image(headers, way, odd, url):
-    with way.open(
-        url, cache=Cache(segments=0, headers=headers), header_block=512, header_bytes=512, header_cache=2048
-    ) as image:
+    cache = Cache(segments=0, headers=headers)
+    with way.open(url, cache=cache, header_block=512, header_bytes=512, header_cache=1500) as image:
         way.read(image)
+        assert image.stats.requests > 3
         kept = headers.get(image._cache.source.store.identity)
-    assert kept is None or sum(map(len, kept.blocks.values())) <= 2048
+    assert 0 < sum(map(len, kept.blocks.values())) <= 1500
 
 
 def test_keys_hold_no_secret(headers, way, odd, url):
