@@ -13,6 +13,7 @@ import pytest
 
 import gigapix
 from tests.remote import servers
+from tests.remote.images import cog
 from tests.remote.odd_server import OddServer, odd_server
 
 
@@ -50,6 +51,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def odd() -> Iterator[OddServer]:
     with odd_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A COG of the pixels that the test's module calls PIXELS."""
+    path = tmp_path_factory.mktemp("data") / "x.tif"
+    cog(path, request.module.PIXELS)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def url(odd: OddServer, data: bytes) -> str:
+    """Where the odd server has it."""
+    return odd.put(data)
 
 
 class Blocking:

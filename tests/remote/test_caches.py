@@ -18,18 +18,6 @@ from tests.remote.images import cog, scene
 PIXELS = scene(1024)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "x.tif"
-    cog(path, PIXELS)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def url(odd, data):
-    return odd.put(data)
-
-
 def tile(x, y):
     return PIXELS[:, 128 * y : 128 * (y + 1), 128 * x : 128 * (x + 1)]
 

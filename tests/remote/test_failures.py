@@ -20,7 +20,7 @@ from gigapix import (
     SourceError,
     SourceTimeoutError,
 )
-from tests.remote.images import cog, scene
+from tests.remote.images import scene
 
 QUICK = {"retry_delay": 0.001, "timeout": 5}
 PIXELS = scene(1024)
@@ -53,18 +53,6 @@ TRANSIENT = {
     "cut": ShortBodyError,
 }
 CHANGED = ["412", "other", "swapped"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "x.tif"
-    cog(path, PIXELS)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def url(odd, data):
-    return odd.put(data)
 
 
 def counted(image, odd):

@@ -25,18 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PIXELS = scene(1024)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "x.tif"
-    cog(path, PIXELS)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def url(odd, data):
-    return odd.put(data)
-
-
 async def until(condition):
     for _ in range(2000):
         if condition():
