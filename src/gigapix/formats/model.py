@@ -22,6 +22,12 @@ T = TypeVar("T")
 UNCOMPRESSED: Final = 1
 """`Encoding.compression` of samples that are stored as they are."""
 
+PNG_FILTERS: Final = 15
+"""`Encoding.predictor` of rows that begin with a byte which names their filter. The number is PDF's for the same."""
+
+Framing = Literal["", "IDAT", "fdAT"]
+"""How the bytes of a segment lie in the file: one behind the other, or in the data of a PNG's chunks of that type."""
+
 Range = tuple[int, int]
 """``(offset, length)`` in bytes."""
 
@@ -86,6 +92,10 @@ class Encoding:
     lerc_parameters: tuple[int, ...] = ()
     nodata: float | int | None = None
     """Fills a sparse segment (0 where None)."""
+    framing: Framing = ""
+    """Where it is not empty, a segment's range begins with the first of its chunks and reaches to the file's end."""
+    interlaced: bool = False
+    """Rows come in the seven passes of PNG's Adam7."""
 
 
 @dataclass(frozen=True, kw_only=True)

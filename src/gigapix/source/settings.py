@@ -50,6 +50,10 @@ class Settings:
     """Before the first retry; doubled each time, with jitter (GDAL_HTTP_RETRY_DELAY)."""
     timeout: float = 30.0
     """Of one request, from start to last byte (GDAL_HTTP_TIMEOUT)."""
+    verify: bool = True
+    """Checksums that a file carries (CRC-32 and Adler-32 of a PNG and of deflate) are checked."""
+    index_folder: str = ""
+    """Where indexes into streams are kept that can't lie beside their image; nowhere where empty."""
     zoom_level: int = 50
     """Which overview serves a resolution between two: 0 the finer, 100 the coarser, 50 by the middle; AUTO, LOWER and
     UPPER are 50, 100 and 0 (ZOOM_LEVEL_STRATEGY)."""
