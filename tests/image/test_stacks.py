@@ -129,4 +129,4 @@ def test_a_set_of_more_files_than_may_be_open(tmp_path, monkeypatch):
     with gigapix.open(min(tmp_path.glob("*.tif"))) as image:
         for _ in range(2):
             np.testing.assert_array_equal(image.read().reshape(expected.shape), expected)
-        assert len(image._cache._siblings) == 1
+        assert len(image.cache._siblings) == 1

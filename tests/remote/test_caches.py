@@ -139,7 +139,7 @@ def test_only_what_is_missing_is_fetched(way, odd, url):
 def test_the_cache_holds_to_its_bound_and_pins_no_merged_buffer(way, odd, url):
     with way.open(url, segment_cache="100kB") as image:
         way.read(image)
-        cache = image._cache.segments._cache
+        cache = image.cache.segments._cache
         assert 50_000 < cache.nbytes <= 100 << 10
         for kept in cache._kept.values():
             assert isinstance(kept, bytes)
@@ -248,13 +248,13 @@ def test_headers_are_bounded_for_each_image(headers, way, odd, url):
     with way.open(url, cache=cache, header_block=512, header_bytes=512, header_cache=1500) as image:
         way.read(image)
         assert image.stats.requests > 3
-        kept = headers.get(image._cache.source.store.identity)
+        kept = headers.get(image.cache.source.store.identity)
     assert 0 < sum(map(len, kept.blocks.values())) <= 1500
 
 
 def test_keys_hold_no_secret(headers, way, odd, url):
     with way.open(f"{url}?sig=SECRET", cache=Cache(headers=headers)) as image:
-        assert "SECRET" not in image._cache.source.store.identity
+        assert "SECRET" not in image.cache.source.store.identity
 
 
 def test_a_redis_that_is_gone_costs_nothing_but_requests(way, odd, url, caplog):
@@ -274,7 +274,7 @@ def test_what_others_wrote_to_redis_is_not_believed(redis_url, way, odd, url):
 
     client = redis.Redis.from_url(redis_url)
     with way.open(url) as image:
-        key = PREFIX + image._cache.source.store.identity
+        key = PREFIX + image.cache.source.store.identity
     for fields in (
         {"etag": "x"},
         {"etag": "x", "size": "many", "block": 16384},

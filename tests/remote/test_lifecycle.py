@@ -61,8 +61,8 @@ def test_cancelling_a_task_cancels_its_requests_and_gives_back_its_memory(odd, u
             assert all(isinstance(each, asyncio.CancelledError) for each in ended)
             assert image._reader.budget._free == image._reader.budget.total
             assert image._gate._free == image._gate.total
-            assert image._cache.source._lanes._free == 4
-            assert not image._cache.source.store._pending
+            assert image.cache.source._lanes._free == 4
+            assert not image.cache.source.store._pending
             odd.otherwise = lambda: "ok"
             np.testing.assert_array_equal(await image.read_async(), PIXELS)
 
@@ -75,7 +75,7 @@ def test_one_failure_cancels_the_rest_of_its_read(odd, url):
             odd.do("404")
             with pytest.raises(SourceError):
                 await image.read_async()
-            assert not image._cache.source.store._pending
+            assert not image.cache.source.store._pending
             assert image._reader.budget._free == image._reader.budget.total
 
     quiet(main)
@@ -152,7 +152,7 @@ def test_a_loop_that_ends_while_reading(odd, url):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         image = asyncio.run(main(), debug=True)
-        assert left[0].cancelled() and not image._cache.source.store._pending
+        assert left[0].cancelled() and not image.cache.source.store._pending
         image.close()
         gc.collect()
 

@@ -309,9 +309,9 @@ def test_a_forked_process_gets_an_error_and_does_not_hang(odd, data):
 def test_stores_of_one_server_are_made_once(odd, data):
     url = odd.put(data)
     with gigapix.open(url) as one, gigapix.open(url) as other:
-        assert one._cache.source.store._store is other._cache.source.store._store
+        assert one.cache.source.store._store is other.cache.source.store._store
     with gigapix.open(url, timeout=7) as other:
-        assert one._cache.source.store is not other._cache.source.store
+        assert one.cache.source.store is not other.cache.source.store
 
 
 def test_a_store_keeps_its_own_ways(odd, data):

@@ -13,6 +13,7 @@ from gigapix.formats.model import LevelSpec
 from gigapix.formats.tiff import aperio
 from gigapix.image.image import Image
 from gigapix.image.level import Level
+from gigapix.image.tiff_facts import spec_of
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ def describe(image: Image) -> dict[str, Any]:
             problems.append(error.message)
             return None
 
-    contents, encoding = image.spec.contents, image.levels[0].spec.encoding
+    contents, encoding = spec_of(image).contents, image.levels[0].spec.encoding
     found: dict[str, Any] = {
         "path": image.path,
         "size": image.file_size,
@@ -69,7 +70,7 @@ def describe(image: Image) -> dict[str, Any]:
 
 
 def _layout(image: Image) -> str:
-    ghost = image.spec.contents.file.ghost
+    ghost = spec_of(image).contents.file.ghost
     if ghost is not None and ghost.layout == "IFDS_BEFORE_DATA" and not ghost.incompatible_edition:
         return "COG"
     return "tiles" if image.levels[0].tiled else "strips"
@@ -104,9 +105,11 @@ def _crs(image: Image) -> dict[str, Any] | None:
 
 
 def _stack(image: Image) -> dict[str, Any]:
-    stack = image.spec.stack
+    stack = spec_of(image).stack
     if stack is None:
-        slide = aperio.parse(image.spec.ifd.text(270)) if image.kind == "svs" and image.spec.name == "slide" else None
+        slide = (
+            aperio.parse(spec_of(image).ifd.text(270)) if image.kind == "svs" and image.spec.name == "slide" else None
+        )
         size = {"value": slide.mpp, "unit": "µm"} if slide is not None and slide.mpp is not None else None
         return {"channels": [], "pixel_size": {"X": size, "Y": size} if size else {}}
     return {

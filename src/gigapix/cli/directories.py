@@ -21,6 +21,7 @@ from gigapix.formats.tiff.ifd import Entry, Ifd
 from gigapix.formats.tiff.tags import name_of
 from gigapix.formats.tiff.values import TYPES, decode_value
 from gigapix.image.image import Image
+from gigapix.image.tiff_facts import spec_of
 
 SHOWN_VALUES: Final = 16
 SHOWN_TEXT: Final = 4096
@@ -43,11 +44,11 @@ class TagLine:
 
 def directories(image: Image, index: int) -> Iterator[tuple[str, Ifd]]:
     """(what it is, directory): those of the image's levels, planes and masks."""
-    contents = image.spec.contents
+    contents, stack = spec_of(image).contents, spec_of(image).stack
     tiff = contents.file
-    if contents.stacks is not None and image.spec.stack is not None:
-        for plane, number in enumerate(image.spec.stack.ifd.ravel().tolist()):
-            here = number >= 0 and not (plane and image.spec.stack.contiguous)
+    if contents.stacks is not None and stack is not None:
+        for plane, number in enumerate(stack.ifd.ravel().tolist()):
+            here = number >= 0 and not (plane and stack.contiguous)
             page = ask(image, tiff.page(number)) if here else None
             if page is not None:
                 yield f"plane {plane}", ask(image, read_ifd(tiff.header, page.offset))
@@ -59,7 +60,7 @@ def directories(image: Image, index: int) -> Iterator[tuple[str, Ifd]]:
 
 
 def _pages(tiff: Tiff, image: Image, index: int) -> Steps[list[tuple[str, Page]]]:
-    groups = image.spec.contents.groups
+    groups = spec_of(image).contents.groups
     group = groups[index][1] if groups is not None else (yield from group_at(tiff, index))
     if group is None:
         return []

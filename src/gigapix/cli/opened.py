@@ -27,4 +27,4 @@ def opened(path: str, index: int) -> Iterator[Image]:
 
 def ask(image: Image, steps: Steps[T]) -> T:
     """Run a format's question over the image's file."""
-    return drive(steps, image._cache)  # noqa: SLF001
+    return drive(steps, image.cache)

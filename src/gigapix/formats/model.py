@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -139,3 +139,17 @@ class LevelSpec:
     """That of the first plane."""
     mask: LevelSpec | None = None
     """The internal mask of this level (a mask IFD of the same size)."""
+
+
+class Described(Protocol):
+    """An image as its format describes it: each format has a class of its own, with more than this."""
+
+    @property
+    def name(self) -> str:
+        """That the file gives it, empty where it has none."""
+        ...
+
+    @property
+    def levels(self) -> tuple[LevelSpec, ...]:
+        """Its resolutions, the full one first."""
+        ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import GigapixError, RequestError, SourceError
-from gigapix.formats.tiff.ifd import Ifd
-from gigapix.formats.tiff.series import ImageSpec, count_images
-from gigapix.formats.tiff.tags import TABLES
+from gigapix.formats.model import Described
 from gigapix.image import facts
 from gigapix.image.blocks import block_windows
 from gigapix.image.compose import Reads, composed
@@ -31,7 +29,6 @@ from gigapix.image.plan import ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
 from gigapix.image.resample import METHODS
-from gigapix.image.tags import Tags
 from gigapix.image.window import Window, window_of
 from gigapix.source import Budget, HeaderCache, Settings, SingleFlight, Stats, drive, merge_limits
 
@@ -39,8 +36,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from pyproj import CRS
 
-SMALL_TAG_BYTES: Final = 65536
-"""Values up to this size are fetched for `Image.ifd`; `Image.tags` fetches any."""
+    from gigapix.formats.tiff.ifd import Ifd
 
 BLOCK_BYTES: Final = 16 << 20
 """Of one block of `Image.blocks` where no memory is named."""
@@ -49,11 +45,12 @@ BLOCK_BYTES: Final = 16 << 20
 class Image:
     """An open image; made by `gigapix.open`. A context manager. Safe to share between threads."""
 
-    def __init__(self, spec: ImageSpec, cache: HeaderCache, *, threads: int | None = None) -> None:
+    def __init__(self, spec: Described, cache: HeaderCache, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise RequestError(f"{threads} threads can't decode")
         self.spec = spec
-        self._cache = cache
+        self.cache = cache
+        self._facts = facts.facts_of(spec)
         self._pools: dict[int, Executor] = {}
         self._closed = False
         self._lock = threading.Lock()
@@ -79,22 +76,22 @@ class Image:
     @property
     def path(self) -> str:
         """The path or URL, ``<bytes>`` for a buffer."""
-        return self._cache.source.name
+        return self.cache.source.name
 
     @property
     def settings(self) -> Settings:
         """What it was opened with."""
-        return self._cache.source.settings
+        return self.cache.source.settings
 
     @property
     def file_size(self) -> int | None:
         """Bytes of the file, None where its store does not tell."""
-        return self._cache.source.size
+        return self.cache.source.size
 
     @property
     def stats(self) -> Stats:
         """Requests, bytes, cache hits and ranges so far."""
-        return self._cache.source.stats
+        return self.cache.source.stats
 
     @property
     def width(self) -> int:
@@ -128,37 +125,40 @@ class Image:
 
     @property
     def kind(self) -> str:
-        """What wrote it or how it is organised: ``plain``, ``ome``, ``imagej``, ``svs`` ..."""
-        return self.spec.contents.kind
+        """What wrote it or how it is organised: ``plain``, ``ome``, ``imagej``, ``svs``, ``png`` ..."""
+        return self._facts.kind(self)
 
     @cached_property
     def count(self) -> int:
         """How many images the file holds, found by walking its directories and none of their values."""
-        return drive(count_images(self.spec.contents), self._cache)
+        return drive(self._facts.count(self), self.cache)
 
     @cached_property
     def ifd(self) -> Ifd:
-        """The directory of level 0 (of its first plane), whose properties are its tags; large values are left out."""
-        small = [code for code, entry in self.spec.ifd.entries.items() if entry.nbytes <= SMALL_TAG_BYTES]
-        drive(self.spec.ifd.load(code for code in small if code not in TABLES), self._cache)
-        return self.spec.ifd
+        """The directory of level 0 (of its first plane), whose properties are its tags; large values are left out.
+
+        Raises UnsupportedError where the file is no TIFF.
+        """
+        from gigapix.image import tiff_facts
+
+        return tiff_facts.loaded(self)
 
     @property
-    def tags(self) -> Tags:
+    def tags(self) -> Mapping[str | int, Any]:
         """The tags of level 0 by name or number, each value fetched when it is asked for."""
-        return Tags(self.spec.ifd, self._cache)
+        return self._facts.tags(self)
 
     # Where it is
 
     @cached_property
     def geokeys(self) -> Any:
         """The GeoKeys (`formats.tiff.geokeys.GeoKeys`), None where the file has none."""
-        return facts.geokeys(self.spec.ifd)
+        return self._facts.geokeys(self)
 
     @cached_property
     def crs(self) -> CRS | None:
         """The coordinate reference system, None where the file names none. Needs the extra ``geo``."""
-        return facts.crs(self)
+        return self._facts.crs(self)
 
     @property
     def epsg(self) -> int | None:
@@ -168,12 +168,12 @@ class Image:
     @cached_property
     def transform(self) -> Affine:
         """From (column, row) to CRS coordinates, rasterio's way; the identity where the file has none."""
-        return facts.transform(self)
+        return self._facts.transform(self)
 
     @cached_property
     def gcps(self) -> tuple[Any, ...]:
         """Ground control points, where the file has them in place of a transform."""
-        return facts.gcps(self)
+        return self._facts.gcps(self)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -185,23 +185,23 @@ class Image:
     @cached_property
     def nodata(self) -> Any:
         """GDAL_NODATA as a number, None where there is none."""
-        return facts.nodata(self.spec.ifd, self.dtype)
+        return self._facts.nodata(self)
 
     @cached_property
     def gdal_metadata(self) -> Any:
         """GDAL_METADATA (`formats.tiff.gdal.GdalMetadata`): items, and per band scale, offset, description,
         statistics."""
-        return facts.gdal_metadata(self.spec.ifd)
+        return self._facts.gdal_metadata(self)
 
     @cached_property
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
         """Pixel value to (red, green, blue, alpha) of 0 to 255, as rasterio gives it; None without a palette."""
-        return facts.colormap(self)
+        return self._facts.colormap(self)
 
     @property
     def color_interpretation(self) -> tuple[str, ...]:
         """What each band means: gray, red, green, blue, alpha, palette ... in rasterio's words."""
-        return facts.color_interpretation(self)
+        return self._facts.color_interpretation(self)
 
     @property
     def mask_flags(self) -> tuple[tuple[str, ...], ...]:
@@ -212,13 +212,13 @@ class Image:
     @cached_property
     def profile(self) -> dict[str, Any]:
         """rasterio's profile of the same file, with pyproj's CRS."""
-        return facts.profile(self)
+        return self._facts.profile(self)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """What the file says of itself beside its structure: description, channels, pixel size, GDAL's items,
         problems."""
-        return facts.metadata(self)
+        return self._facts.metadata(self)
 
     # Its pixels
 
@@ -400,7 +400,7 @@ class Image:
     def close(self) -> None:
         """Close the file, cancel requests that tasks wait for, and let the threads end. Reading afterwards raises
         SourceError."""
-        self._cache.close()
+        self.cache.close()
         with self._lock:
             self._closed = True
         for pool in self._pools.values():

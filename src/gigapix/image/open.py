@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from gigapix.formats.model import Buffer, Steps
-    from gigapix.formats.tiff.series import ImageSpec
+    from gigapix.formats.model import Buffer, Described, Steps
     from gigapix.image.image import Image
     from gigapix.source import Cache, HeaderCache
 
@@ -99,9 +98,9 @@ class open_async:  # noqa: N801  # used like a function
 
 def _prepared(
     path: str | os.PathLike[str] | Buffer, index: int, store: Any, cache: Cache | None, settings: Mapping[str, Any]
-) -> tuple[HeaderCache, Steps[ImageSpec]]:
+) -> tuple[HeaderCache, Steps[Described]]:
     import gigapix.image.image  # noqa: F401  # so that it is imported here
-    from gigapix.formats.tiff.series import read_image
+    from gigapix.formats.detect import read_image
     from gigapix.source import HeaderCache, Settings, open_source
 
     source = open_source(path, Settings.from_env(**settings), store)
