@@ -215,3 +215,70 @@ def test_buffers() -> None:
         lzw.decode(stream, np.zeros((9, 2), np.uint8)[:, 0])
     with pytest.raises((BufferError, ValueError)):
         lzw.decode(stream, bytes(9))
+
+
+def pieces(stream: bytes, size: int, cuts: Sequence[int], rooms: Sequence[int], order: int = lzw.GUESS) -> bytes:
+    """What the resumable kernel writes, given input and room for output in portions."""
+    state = np.zeros(lzw.STATE_BYTES // 8, np.uint64)
+    lzw.start(state, order=order)
+    made, at, status = bytearray(), 0, lzw.MORE
+    inputs, outputs = iter(cuts), iter(rooms)
+    while status == lzw.MORE and len(made) < size:
+        piece = stream[at : at + next(inputs, len(stream))]
+        room = min(next(outputs, size), size - len(made))
+        out = bytearray(b"\xa5" * (room + GUARD))
+        used, written, status = lzw.run(state, piece, memoryview(out)[:room])
+        assert out[room:] == b"\xa5" * GUARD
+        assert status != lzw.MORE or used == len(piece) or written == room
+        made += out[:written]
+        at += used
+        if at == len(stream) and not piece and room and not written:
+            break
+    return bytes(made)
+
+
+@given(codes=valid_codes(), lsb=st.booleans(), data=st.data())
+def test_any_portions(codes: list[int], lsb: bool, data: st.DataObject) -> None:
+    stream = pack([CLEAR, *codes, EOI], lsb=lsb)
+    expected = reference(codes)
+    cuts = data.draw(st.lists(st.sampled_from([0, 1, 2, 7, 50]), max_size=300))
+    rooms = data.draw(st.lists(st.sampled_from([0, 1, 3, 8, 100, 5000]), max_size=300))
+    assert pieces(stream, len(expected) + 10, cuts, rooms) == expected
+
+
+@given(codes=valid_codes(), lsb=st.booleans(), data=st.data())
+def test_the_mark_leads_back_to_the_state(codes: list[int], lsb: bool, data: st.DataObject) -> None:
+    stream = pack([CLEAR, *codes, EOI], lsb=lsb)
+    expected = reference(codes)
+    state = np.zeros(lzw.STATE_BYTES // 8, np.uint64)
+    lzw.start(state)
+    written = 0
+    for share in (2, 1):
+        room = (len(expected) - written) // share
+        _, made, _ = lzw.run(state, stream if not written else b"", bytearray(room))
+        written += made
+        if share == 2:
+            order, bit, since = lzw.mark(state)
+            again = np.zeros_like(state)
+            lzw.start(again, order=order, shift=bit % 8)
+            out = bytearray(since + len(expected))
+            _, made, _ = lzw.run(again, stream[bit // 8 :], out)
+            assert bytes(out[since:made]) == expected[written:]
+            break
+
+
+@given(st.binary(max_size=2000), st.lists(st.integers(0, 9), max_size=50), st.integers(0, 3000), st.integers(0, 2))
+def test_any_bytes_in_portions(stream: bytes, cuts: list[int], size: int, order: int) -> None:
+    made = pieces(stream, size, cuts, cuts[::-1], order)
+    whole = bytearray(size)
+    lsb = order == lzw.LSB or (order == lzw.GUESS and stream[:1] == b"\0" and bool(stream[1:2] and stream[1] & 1))
+    with suppress(ValueError):
+        assert lzw.decode(stream, whole, lsb=lsb) == len(made)
+    assert bytes(whole[: len(made)]) == made
+
+
+def test_states() -> None:
+    with pytest.raises(ValueError, match="aligned"):
+        lzw.start(bytearray(lzw.STATE_BYTES - 1))
+    with pytest.raises(ValueError, match="shift 8"):
+        lzw.start(bytearray(lzw.STATE_BYTES), shift=8)

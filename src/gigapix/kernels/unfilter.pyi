@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def unfilter(rows: Buffer, previous: Buffer, row_bytes: int, bpp: int) -> int: ...
