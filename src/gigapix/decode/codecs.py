@@ -9,7 +9,6 @@ Each codec has a fast way, for streams that are just right, and a second one tha
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any, Final
 
 import numpy as np
@@ -19,10 +18,7 @@ from gigapix import limits
 from gigapix.decode.headers import unpack
 from gigapix.errors import DecodeError
 from gigapix.formats.model import Buffer
-from gigapix.kernels import lzw
-
-PACKBITS_RUN: Final = 128
-"""The longest run or literal that one PackBits header makes."""
+from gigapix.kernels import lzw, packbits
 
 MAX_ZSTD_BLOCKS: Final = 1 << 20
 """Blocks of one zstd frame. A block holds 128 KiB, less where an encoder flushes."""
@@ -47,7 +43,7 @@ def decompress(data: Buffer, compression: int, size: int, out: NDArray[np.uint8]
         case 34926 | 50000:
             return _zstd(data, out)
         case 32773:
-            return _packbits(data, size)
+            return _packbits(data, out)
         case 34925:
             return _lzma(data, out)
     raise DecodeError(f"compression {compression} is not one of bytes")
@@ -106,21 +102,8 @@ def _zstd_frame(data: Buffer) -> int:
     raise DecodeError("a zstd frame of too many blocks")
 
 
-def _packbits(data: Buffer, size: int) -> NDArray[np.uint8]:
-    decode = imagecodec("packbits_decode")
-    room = np.empty(size + PACKBITS_RUN, np.uint8)
-    try:
-        return _view(decode(data, out=room))[:size]
-    except imagecodec("PackbitsError") as error:
-        # The codec stops before the first run that does not fit: by then, all that is wanted is there.
-        if "OUTPUT_TOO_SMALL" in str(error):
-            return room[:size]
-    # The data end within a run. What was written before is what does not depend on what was there before.
-    again = ~room
-    with contextlib.suppress(imagecodec("PackbitsError")):
-        decode(data, out=again)
-    differs = room != again
-    return room[: int(differs.argmax()) if differs.any() else size][:size]
+def _packbits(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return out[: packbits.run(bytearray(packbits.STATE_BYTES), data, out.data)[1]]
 
 
 def _lzma(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:

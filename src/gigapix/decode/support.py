@@ -11,7 +11,7 @@ from typing import Final
 
 from gigapix import limits
 from gigapix.errors import LimitError, UnsupportedError
-from gigapix.formats.model import Encoding
+from gigapix.formats.model import PNG_FILTERS, Encoding
 
 
 class Family(Enum):
@@ -162,6 +162,8 @@ def _predictor_supported(encoding: Encoding) -> None:
         return
     if predictor in FLOAT_PREDICTORS:
         fits = encoding.sample_format == 3 and is_plain(encoding)
+    elif predictor == PNG_FILTERS and encoding.framing:
+        fits = True
     elif predictor == 2 or predictor in DISTANCES:
         plain = is_plain(encoding) and encoding.dtype.itemsize <= 8
         packed = len(set(encoding.bits)) == 1 and encoding.sample_format in (1, 2, 4)
