@@ -34,6 +34,10 @@ MAX_DIMENSION: Final = 1 << 31
 MAX_SAMPLES: Final = 65535
 """Samples of a pixel: SamplesPerPixel is a SHORT. Hyperspectral cubes have thousands."""
 
+MAX_SEGMENT_BYTES: Final = 1 << 42
+"""Compressed bytes of one segment: 4 TiB. Strips of many gigabytes are read as streams; what can't be one is refused
+where it does not fit the memory, and no more is fetched than the file has."""
+
 SEGMENT_TRUST_BYTES: Final = 64 << 20
 """A segment that decodes to at most this is decoded whatever its compressed size: no harm can come of it. Above it the
 compressed bytes must be enough to hold the decoded ones (`MAX_RATIO`)."""
@@ -44,3 +48,16 @@ the extreme among honest coders (128 KiB in 4 bytes); deflate reaches 1032, LZW 
 
 MAX_XML_BYTES: Final = 256 << 20
 """Bytes of an XML text that is parsed. Entities are refused altogether (no "billion laughs")."""
+
+MAX_PNG_CHUNKS: Final = 1 << 12
+"""Chunks in front of a PNG's pixels. libpng keeps 1000."""
+
+MAX_PNG_WALK: Final = 1 << 18
+"""Chunks that are walked over to a frame of an animation. ffmpeg writes chunks of 4 KiB: these are 1 GiB."""
+
+MAX_PNG_CHUNK_BYTES: Final = 64 << 20
+"""Bytes of one chunk that is asked for whole. libpng stops at 8 MB; the largest honest ones are ICC profiles and XMP of
+a few MB. Pixels are streamed."""
+
+MAX_PNG_TEXT_BYTES: Final = 64 << 20
+"""Bytes of all texts and the ICC profile of a PNG together, decompressed. Deflate makes 1032 bytes of one."""

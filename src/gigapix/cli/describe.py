@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from gigapix.cli.names import COMPRESSIONS, PHOTOMETRICS, PREDICTORS, named
 from gigapix.cli.opened import ask
 from gigapix.errors import GigapixError, MissingExtraError
 from gigapix.formats.model import LevelSpec
+from gigapix.formats.png.series import PngImage
 from gigapix.formats.tiff import aperio
 from gigapix.image.image import Image
 from gigapix.image.level import Level
@@ -34,14 +35,15 @@ def describe(image: Image) -> dict[str, Any]:
             problems.append(error.message)
             return None
 
-    contents, encoding = spec_of(image).contents, image.levels[0].spec.encoding
+    encoding = image.levels[0].spec.encoding
+    name, byte_order, layout = _container(image)
     found: dict[str, Any] = {
         "path": image.path,
         "size": image.file_size,
-        "format": "BigTIFF" if contents.file.header.bigtiff else "TIFF",
-        "byte_order": "little" if contents.file.header.byteorder == "<" else "big",
-        "kind": contents.kind,
-        "layout": _layout(image),
+        "format": name,
+        "byte_order": byte_order,
+        "kind": image.kind,
+        "layout": layout,
         "images": attempt(lambda: image.count),
         "name": image.spec.name or None,
         "axes": image.axes,
@@ -69,11 +71,16 @@ def describe(image: Image) -> dict[str, Any]:
     return {**found, "problems": list(dict.fromkeys([*said, *problems]))}
 
 
-def _layout(image: Image) -> str:
-    ghost = spec_of(image).contents.file.ghost
+def _container(image: Image) -> tuple[str, str, str]:
+    """Format, byte order and layout."""
+    if isinstance(image.spec, PngImage):
+        animated, interlaced = image.spec.png.animation is not None, image.spec.header.interlaced
+        return "APNG" if animated else "PNG", "big", "interlaced" if interlaced else "rows"
+    tiff = spec_of(image).contents.file
+    ghost, layout = tiff.ghost, "tiles" if image.levels[0].tiled else "strips"
     if ghost is not None and ghost.layout == "IFDS_BEFORE_DATA" and not ghost.incompatible_edition:
-        return "COG"
-    return "tiles" if image.levels[0].tiled else "strips"
+        layout = "COG"
+    return "BigTIFF" if tiff.header.bigtiff else "TIFF", "little" if tiff.header.byteorder == "<" else "big", layout
 
 
 def _place(image: Image, attempt: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:
@@ -105,17 +112,23 @@ def _crs(image: Image) -> dict[str, Any] | None:
 
 
 def _stack(image: Image) -> dict[str, Any]:
+    if isinstance(image.spec, PngImage):
+        return {"channels": [], "pixel_size": _sizes(image.metadata.get("pixel_size", {}))}
     stack = spec_of(image).stack
     if stack is None:
         slide = (
             aperio.parse(spec_of(image).ifd.text(270)) if image.kind == "svs" and image.spec.name == "slide" else None
         )
-        size = {"value": slide.mpp, "unit": "µm"} if slide is not None and slide.mpp is not None else None
-        return {"channels": [], "pixel_size": {"X": size, "Y": size} if size else {}}
+        size = (slide.mpp, "µm") if slide is not None and slide.mpp is not None else None
+        return {"channels": [], "pixel_size": _sizes({"X": size, "Y": size} if size else {})}
     return {
         "channels": [{"name": channel.name, "color": channel.color} for channel in stack.channels],
-        "pixel_size": {axis: {"value": value, "unit": unit} for axis, (value, unit) in stack.pixel_size.items()},
+        "pixel_size": _sizes(stack.pixel_size),
     }
+
+
+def _sizes(sizes: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
+    return {axis: {"value": value, "unit": unit} for axis, (value, unit) in sizes.items()}
 
 
 def _level(image: Image, level: Level, attempt: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:
@@ -142,9 +155,10 @@ def _segments(spec: LevelSpec) -> int:
 
 
 def _segment_bytes(image: Image, spec: LevelSpec) -> dict[str, Any] | None:
-    """Sizes as stored, of the first plane's segments; None where there are too many of them to look at each."""
+    """Sizes as stored, of the first plane's segments; None where there are too many of them to look at each, or where
+    only decoding tells where they end (a PNG)."""
     count = _segments(spec)
-    if count > MOST_SEGMENTS:
+    if count > MOST_SEGMENTS or spec.encoding.framing:
         return None
     ranges = ask(image, spec.locate(0, range(count))).ranges
     sizes = [found[1] for found in ranges if found is not None]

@@ -1,11 +1,11 @@
-"""Every directory (IFD) that an image is made of, and the beginning of any tag's value.
+"""Every directory (IFD, or the chunks of a PNG) that an image is made of, and the beginning of any tag's value.
 
 A tag may be an array of a million offsets: of those only the first few values are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import numpy as np
 from gigapix.cli.opened import ask
 from gigapix.errors import GigapixError, TruncatedError
 from gigapix.formats.model import Buffer, Steps
+from gigapix.formats.png.series import PngImage
 from gigapix.formats.tiff.directory import read_ifd
 from gigapix.formats.tiff.file import MASK, Page, Tiff
 from gigapix.formats.tiff.groups import group_at, is_sub_level, sub_offsets, sub_pages
@@ -33,6 +34,7 @@ class TagLine:
     """One tag as ``gigapix tags`` shows it."""
 
     number: int
+    """Of a PNG's chunk, the byte where it begins."""
     name: str
     type: str
     count: int
@@ -42,8 +44,34 @@ class TagLine:
     problem: str | None = None
 
 
-def directories(image: Image, index: int) -> Iterator[tuple[str, Ifd]]:
-    """(what it is, directory): those of the image's levels, planes and masks."""
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """One directory, whose tags are read as they are asked for."""
+
+    role: str
+    """Level, plane, mask."""
+    title: str
+    """Role and place, for people."""
+    offset: int
+    tags: Iterator[TagLine]
+    problems: Sequence[str]
+
+
+def directories(image: Image, index: int) -> Iterator[Directory]:
+    """Those of the image's levels, planes and masks."""
+    if isinstance(image.spec, PngImage):
+        from gigapix.cli.chunks import chunk_directories
+
+        yield from chunk_directories(image)
+        return
+    for role, ifd in _ifds(image, index):
+        yield Directory(
+            role=role, title=f"{role}, directory at byte {ifd.offset}", offset=ifd.offset, problems=ifd.problems,
+            tags=tag_lines(image, ifd),
+        )  # fmt: skip
+
+
+def _ifds(image: Image, index: int) -> Iterator[tuple[str, Ifd]]:
     contents, stack = spec_of(image).contents, spec_of(image).stack
     tiff = contents.file
     if contents.stacks is not None and stack is not None:

@@ -46,7 +46,7 @@ def _facts(found: dict[str, Any]) -> dict[str, str]:
     """The lines of the upper part; an empty one is left out."""
     from gigapix.cli.output import human_bytes, number
 
-    kinds = {"plain": "", "ome": "OME-TIFF", "svs": "SVS", "imagej": "ImageJ", "shaped": "by tifffile"}
+    kinds = {"plain": "", "ome": "OME-TIFF", "svs": "SVS", "imagej": "ImageJ", "shaped": "by tifffile", "png": ""}
     kind = kinds.get(found["kind"], found["kind"])
     size = human_bytes(found["size"]) if found["size"] is not None else "size unknown"
     colors, channels = found["color_interpretation"] or [], found["channels"]

@@ -23,7 +23,9 @@ PHOTOMETRICS: Final[Mapping[int, str]] = MappingProxyType({
 })  # fmt: skip
 """Tag 262."""
 
-PREDICTORS: Final[Mapping[int, str]] = MappingProxyType({1: "none", 2: "horizontal differences", 3: "floating point"})
+PREDICTORS: Final[Mapping[int, str]] = MappingProxyType({
+    1: "none", 2: "horizontal differences", 3: "floating point", 15: "png filters",
+})  # fmt: skip
 """Tag 317."""
 
 

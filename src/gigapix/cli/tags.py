@@ -10,9 +10,7 @@ import click
 from gigapix.cli.options import debug_option, index_option, json_option, path_argument
 
 if TYPE_CHECKING:
-    from gigapix.cli.directories import TagLine
-    from gigapix.formats.tiff.ifd import Ifd
-    from gigapix.image.image import Image
+    from gigapix.cli.directories import Directory, TagLine
 
 _WIDTH: Final = 100
 """Characters of a value that are shown to people."""
@@ -24,32 +22,32 @@ _WIDTH: Final = 100
 @json_option
 @debug_option
 def command(path: str, index: int, as_json: bool) -> None:
-    """List every tag of the image's directories: levels, planes and masks.
+    """List every tag of the image's directories: levels, planes and masks. Of a PNG, every chunk without pixels.
 
     Of long arrays and texts only the beginning is read and shown.
     """
-    from gigapix.cli.directories import directories, tag_lines
+    from gigapix.cli.directories import directories
     from gigapix.cli.opened import opened
     from gigapix.cli.output import print_json, printable
 
     with opened(path, index) as image:
         found = directories(image, index)
         if as_json:
-            print_json({"path": path, "index": index, "directories": [_record(image, *pair) for pair in found]})
+            print_json({"path": path, "index": index, "directories": [_record(directory) for directory in found]})
             return
-        for role, ifd in found:  # one after the other: a stack may have a hundred thousand
-            click.echo(f"{role}, directory at byte {ifd.offset}")
-            for tag in tag_lines(image, ifd):
+        for directory in found:  # one after the other: a stack may have a hundred thousand
+            click.echo(directory.title)
+            for tag in directory.tags:
                 click.echo(f"  {tag.number:>5}  {tag.name:<30} {tag.type:<9} {tag.count:>10}  {_value(tag)}")
-            for problem in ifd.problems:
+            for problem in directory.problems:
                 click.echo(f"  note: {printable(problem)}")
 
 
-def _record(image: Image, role: str, ifd: Ifd) -> dict[str, Any]:
-    from gigapix.cli.directories import tag_lines
-
-    tags = [asdict(tag) for tag in tag_lines(image, ifd)]
-    return {"role": role, "offset": ifd.offset, "tags": tags, "problems": list(ifd.problems)}
+def _record(directory: Directory) -> dict[str, Any]:
+    tags = [asdict(tag) for tag in directory.tags]
+    return {
+        "role": directory.role, "offset": directory.offset, "tags": tags, "problems": list(directory.problems)
+    }  # fmt: skip
 
 
 def _value(tag: TagLine) -> str:

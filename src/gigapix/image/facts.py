@@ -40,9 +40,10 @@ class Facts(Protocol):
 
 def facts_of(spec: Described) -> Facts:
     """Who answers for an image."""
-    from gigapix.image import tiff_facts
+    from gigapix.formats.png.series import PngImage
+    from gigapix.image import png_facts, tiff_facts
 
-    return tiff_facts
+    return png_facts if isinstance(spec, PngImage) else tiff_facts
 
 
 def bounds(image: Image) -> tuple[float, float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Final, Literal
 
 from gigapix import limits
 from gigapix.errors import FormatError, LimitError, TruncatedError
@@ -11,7 +11,7 @@ from gigapix.formats.model import Steps
 from gigapix.formats.tiff.header import Header
 from gigapix.formats.tiff.ifd import Entry, Ifd
 from gigapix.formats.tiff.tags import name_of
-from gigapix.formats.tiff.values import TYPES, Value, decode_value
+from gigapix.formats.tiff.values import TYPES, UNSIGNED, Value, decode_value
 
 LIKELY_BYTES: Final = 1024
 """Read of an IFD at once: 84 entries, or 50 of a BigTIFF; few have more than 30."""
@@ -50,6 +50,7 @@ def _parse(header: Header, offset: int, following: int, start: int, data: bytes)
     values: dict[int, Value] = {}
     problems: list[str] = []
     inline, step = header.inline_bytes, header.entry_bytes
+    order: Literal["little", "big"] = "little" if header.byteorder == "<" else "big"
     for place, (code, kind, count, field_bytes) in enumerate(struct.iter_unpack(header.entry_format, data)):
         if kind not in TYPES:
             problems.append(f"{name_of(code)} has the unknown type {kind}")
@@ -60,7 +61,9 @@ def _parse(header: Header, offset: int, following: int, start: int, data: bytes)
         nbytes = count * TYPES[kind][2]
         if nbytes <= inline:
             entry = Entry(code, kind, count, start + place * step + step - inline, nbytes)
-            if count:
+            if count == 1 and kind in UNSIGNED:  # most of them: twice as fast as by `decode_value`
+                values[code] = int.from_bytes(field_bytes[:nbytes], order)
+            elif count:
                 values[code] = decode_value(code, kind, count, field_bytes[:nbytes], header.byteorder)
             else:
                 problems.append(f"{name_of(code)} has no value")

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -134,12 +135,20 @@ def _integer(text: str) -> int:
     return int(match[1]) if match else 0
 
 
+SHORT: Final = 32
+"""Characters of a number that is remembered: each directory of a file has the same one."""
+
+
 def nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
     """The value of GDAL_NODATA in an image of that type, or None where there is none that a pixel could have.
 
     An int for 64-bit integers, which floats can't hold, a float for all others, as rasterio has it; of a complex type,
     the real part. 32-bit floats get the nearest value that they can hold.
     """
+    return _known_nodata(text, dtype) if len(text) <= SHORT else _nodata_of(text, dtype)
+
+
+def _nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
     if not text.strip("\0"):
         return None
     if dtype.kind in "iu" and dtype.itemsize == 8:
@@ -155,6 +164,9 @@ def nodata_of(text: str, dtype: np.dtype[Any]) -> float | int | None:
             return rounded
         return None if math.isinf(rounded) and not math.isinf(value) else value
     return value
+
+
+_known_nodata = lru_cache(maxsize=64)(_nodata_of)
 
 
 def color_interpretation(

@@ -65,6 +65,9 @@ class Ifd:
 
     def integer(self, code: int, default: int) -> int:
         """The value as one int (the first of several), `default` where the tag is missing."""
+        value = self.values.get(code)
+        if type(value) is int:  # as it should be; the rest is for files that are written otherwise
+            return value
         value = self.get(code)
         if value is None:
             return default
@@ -122,10 +125,11 @@ class Ifd:
         A value of more than `most` bytes (`limits.MAX_TAG_BYTES` for those of `tags.LARGE`) is left out.
         """
         wanted = []
+        missing = self.entries.keys() - self.values.keys()
         for code in codes:
-            entry = self.entries.get(code)
-            if entry is None or code in self.values:
+            if code not in missing:
                 continue
+            entry = self.entries[code]
             room = limits.MAX_TAG_BYTES if code in LARGE else most
             if entry.nbytes > room:
                 self.note(f"{name_of(code)} claims {entry.nbytes} bytes, more than {room}")

@@ -144,7 +144,7 @@ def _range(layout: Layout, index: int, offset: int, count: int | None) -> Range 
     if layout.encoding.compression == UNCOMPRESSED:
         # The byte count of an only segment tells nothing that its size does not, and is often wrong.
         return offset, raw if count is None or layout.segments == 1 else min(count, raw)
-    most = min(2 * raw + SLACK_BYTES, limits.MAX_DIMENSION)
+    most = min(2 * raw + SLACK_BYTES, limits.MAX_SEGMENT_BYTES)
     return offset, most if count is None else min(count, most)
 
 

@@ -1,4 +1,4 @@
-"""A small writer of tiled TIFF, sans-I/O: what the command line needs to write a window, and no more.
+"""The parts of a tiled TIFF as bytes, sans-I/O: header, tiles, directories. `formats.tiff.writer` puts them together.
 
 The file is written in one go and in the order of its bytes: header, tiles, directory. The sizes of compressed tiles are
 known only when they are written, so the directory stands at the end, and the header, written twice, first says that
@@ -23,7 +23,11 @@ from gigapix.errors import UnsupportedError
 from gigapix.formats.tiff.values import TYPES
 
 NONE: Final = 1
+LZW: Final = 5
 DEFLATE: Final = 8
+ZSTD: Final = 50000
+
+COMPRESSIONS: Final[Mapping[str, int]] = {"none": NONE, "lzw": LZW, "deflate": DEFLATE, "zstd": ZSTD}
 
 _SLACK: Final = 1 << 20
 """For directory and tables beside the tiles, when classic TIFF is chosen."""
@@ -44,11 +48,13 @@ class TiffFile:
     tile: int = 512
     """Width and height of a tile; TIFF 6.0 section 15 asks for a multiple of 16."""
     compression: int = DEFLATE
-    """NONE or DEFLATE; deflate goes with predictor 2 where the samples are integers."""
+    """One of COMPRESSIONS; all but NONE go with predictor 2 where the samples are integers."""
     photometric: int = 1
     extra_samples: tuple[int, ...] = ()
     tags: Mapping[int, Tag] = field(default_factory=dict)
     """Further tags by number."""
+    big: bool | None = None
+    """BigTIFF or not; by size where None."""
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -58,13 +64,15 @@ class TiffFile:
     @property
     def predictor(self) -> int:
         """2 (differences along a row) where that pays, else 1."""
-        return 2 if self.compression == DEFLATE and self.dtype.kind in "iu" else 1
+        return 2 if self.compression != NONE and self.dtype.kind in "iu" else 1
 
     @property
     def bigtiff(self) -> bool:
-        """Whether the file could outgrow classic TIFF's 32-bit offsets: deflate at its worst, with the tables."""
+        """Whether the file could outgrow classic TIFF's 32-bit offsets: its codec at its worst, with the tables."""
+        if self.big is not None:
+            return self.big
         tile_bytes = self.tile**2 * self.samples * self.dtype.itemsize
-        worst = tile_bytes + tile_bytes // 1000 + 64
+        worst = tile_bytes + tile_bytes // (2 if self.compression == LZW else 200) + 64
         return math.prod(self.grid) * (worst + 8) + _SLACK >= 1 << 32
 
 
@@ -89,13 +97,16 @@ def encode_tile(file: TiffFile, pixels: NDArray[Any]) -> bytes:
         unsigned[:, 1:] -= unsigned[:, :-1].copy()
     if file.compression == NONE:
         return chunky.tobytes()
-    from imagecodecs import deflate_encode
+    import imagecodecs
 
-    return bytes(deflate_encode(chunky.tobytes(), level=6))
+    data = chunky.tobytes()
+    if file.compression == DEFLATE:
+        return bytes(imagecodecs.deflate_encode(data, level=6))
+    return bytes(imagecodecs.zstd_encode(data, level=9) if file.compression == ZSTD else imagecodecs.lzw_encode(data))
 
 
-def directory(file: TiffFile, offset: int, tile_offsets: Numbers, tile_bytes: Numbers) -> bytes:
-    """The IFD and its values as they stand from `offset` (an even one) on."""
+def directory(file: TiffFile, offset: int, tile_offsets: Numbers, tile_bytes: Numbers, *, following: int = 0) -> bytes:
+    """The IFD and its values as they stand from `offset` (an even one) on. `following`: where the next IFD is."""
     tags = {**_structure(file), 324: (_offset_type(file), tile_offsets), 325: (4, tile_bytes), **file.tags}
     entry_format, inline = ("<HHQ", 8) if file.bigtiff else ("<HHI", 4)
     count = struct.pack("<Q" if file.bigtiff else "<H", len(tags))
@@ -110,7 +121,7 @@ def directory(file: TiffFile, offset: int, tile_offsets: Numbers, tile_bytes: Nu
         else:
             entries += struct.pack(pointer, place + len(values))
             values += data + bytes(len(data) % 2)  # values begin on even offsets
-    return bytes(entries + bytes(inline) + values)
+    return bytes(entries + struct.pack(pointer, following) + values)
 
 
 def _structure(file: TiffFile) -> dict[int, Tag]:
