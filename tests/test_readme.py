@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("page", ["README.md", "docs/reading.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reading.md", "docs/statistics.md"])
 def test_python_examples(page: str) -> None:
     test = doctest.DocTestParser().get_doctest("".join(blocks("python", page)), {}, page, page, 0)
     assert len(test.examples) > 10

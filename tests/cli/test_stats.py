@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import rasterio
 import tifffile
 
+from gigapix.cli.plot import BOTTOM, LEFT, RIGHT, TOP, draw
+from gigapix.ops.histogram import Histogram
 from tests.cli.conftest import Run
 
 
@@ -60,6 +63,58 @@ def test_histogram_of_floats(run: Run, strips: Path) -> None:
     histogram = band["histogram"]
     assert (histogram["kind"], histogram["min"], histogram["max"]) == ("bins", valid.min(), valid.max())
     np.testing.assert_array_equal(histogram["counts"], np.histogram(valid, 256)[0])
+
+
+def test_percentiles_values_and_thresholds(run: Run, strips: Path, cog: Path) -> None:
+    pixels = tifffile.imread(strips)
+    valid = pixels[(pixels != -9999) & ~np.isnan(pixels)].astype(float)
+    asked = ("--percentiles", "2,50,97.5", "--unique", 2, "--threshold", "otsu", "--memory", "64MB", "--threads", 2)
+    found = json.loads(run("stats", strips, *asked, "--json").output)
+    (band,) = found["bands"]
+    assert found["passes"] == 2
+    expected = np.percentile(valid, (2, 50, 97.5))
+    assert band["percentiles"] == dict(zip(("2", "50", "97.5"), expected, strict=True))
+    assert band["unique"] == {"limit": 2, "values": None, "counts": None, "more": True}
+    assert valid.min() < band["threshold"] < valid.max()
+    text = run("stats", cog, *asked).output
+    assert text.splitlines()[0].split()[-4:] == ["2%", "50%", "97.5%", "threshold"]
+    assert "band 2: more than 2 values" in text
+
+
+def test_few_values_are_listed(run: Run, palette: Path) -> None:
+    counts = np.bincount(tifffile.imread(palette).ravel())
+    (band,) = json.loads(run("stats", palette, "--unique", 4, "--json").output)["bands"]
+    assert band["unique"] == {"limit": 4, "values": [0, 1, 2, 3], "counts": counts.tolist(), "more": False}
+    assert f"band 0: 0 ({counts[0]} times), 1 (" in run("stats", palette, "--unique", 9).output
+
+
+def test_a_plot(run: Run, strips: Path, cog: Path, pages: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    for source in (strips, cog):
+        run("stats", source, "--plot", path)
+        pixels = imagecodecs.png_decode(path.read_bytes())
+        assert pixels.shape == (420, 880, 3)
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > (4 if source == strips else 10)
+        path.unlink()
+    run("stats", pages, "--index", 1, "--plot", path)  # complex: nothing to draw but the axes
+    assert path.exists()
+    run("stats", cog, "--plot", tmp_path / "plot.svg", code=2)
+
+
+def test_the_tallest_bar_stands_where_the_values_are() -> None:
+    counts = tuple(1000 if value == 200 else 10 for value in range(256))
+    plot = draw([Histogram(kind="values", min=0, max=255, counts=counts)])[TOP:-BOTTOM, LEFT:-RIGHT]
+    row = plot[2].astype(int)  # just below the top
+    (columns,) = np.nonzero(row[:, 0] - row[:, 1] > 30)  # red
+    width = plot.shape[1]
+    assert 200 * width / 256 - 1 <= columns[0] <= columns[-1] <= 201 * width / 256 + 1
+    assert columns.size >= 2
+
+
+def test_wrong_arguments(run: Run, cog: Path) -> None:
+    for arguments in (("--percentiles", "2,x"), ("--percentiles", "101"), ("--unique", 0), ("--threshold", "best")):
+        run("stats", cog, *arguments, code=2)
+    assert "memory" in run("stats", cog, "--memory", "some", code=1).output
 
 
 def test_for_people(run: Run, cog: Path, strips: Path, tmp_path: Path) -> None:

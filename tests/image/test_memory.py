@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 CHILD = """
 import resource, sys, threading
@@ -62,3 +63,74 @@ def test_a_read_keeps_within_its_output(layout, what, beside, pixels, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == int(expected.sum(dtype=np.uint64))
+
+
+STREAMED_CHILD = """
+import resource, sys, threading
+threading.stack_size(512 << 10)
+import numpy as np
+import gigapix
+from gigapix.image.pieces import pieces
+path, warm, beside = sys.argv[1], sys.argv[2], int(sys.argv[3])
+budget = beside * 3 // 4
+
+def work(path):
+    with gigapix.open(path, threads=2, memory=budget) as image:
+        blocks = image.blocks(memory=budget, halo=2)
+        walked = sum(int(block[:, min(2, w.row_off):][:, :w.height].sum(dtype=np.uint64)) for w, block in blocks)
+        window = int(image.read((0, image.height - 64, image.width, 64)).sum(dtype=np.uint64))
+        sums = []
+        pieces(image, 0, lambda p: sums.append(int(p.pixels.sum(dtype=np.uint64))), memory=budget, placed=False)
+        return walked, window, sum(sums)
+
+work(warm)
+used = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (used + beside, used + beside))
+print(*work(path))
+"""
+
+STREAMED = {
+    "PNG RGB8": {"bands": 3},
+    "PNG gray16": {"dtype": "u2"},
+    "PNG palette": {"palette": True},
+    "deflate": {"compression": "zlib", "predictor": 2},
+    "LZW": {"compression": "lzw"},
+    "zstd": {"compression": "zstd"},
+    "LZMA": {"compression": "lzma"},
+    "PackBits": {"compression": "packbits"},
+    "planar LZW": {"compression": "lzw", "planarconfig": "separate", "bands": 2},
+    "uncompressed": {"bands": 3},
+}
+
+
+def giant(kind, side, path):
+    """Write an image of one segment, whose decoded size is many times what the child may hold; its pixels."""
+    options = dict(STREAMED[kind])
+    dtype, bands, palette = options.pop("dtype", "u1"), options.pop("bands", 1), options.pop("palette", False)
+    y, x = np.mgrid[:side, :side]
+    pixels = np.stack([(x * 7 + y * (3 + band)) % 251 for band in range(bands)], -1).astype(dtype)
+    if kind.startswith("PNG"):
+        image = Image.fromarray(pixels if bands > 1 else pixels[..., 0])
+        if palette:
+            image.putpalette(bytes(range(256)) * 3)
+        image.save(path, "PNG", compress_level=1)
+        return pixels
+    planar = "planarconfig" in options
+    data = np.moveaxis(pixels, -1, 0) if planar else pixels if bands > 1 else pixels[..., 0]
+    photometric = "rgb" if bands == 3 else "minisblack"
+    tifffile.imwrite(path, data, rowsperstrip=side, photometric=photometric, **options)
+    return pixels
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts what it should on Linux alone")
+@pytest.mark.parametrize("kind", STREAMED)
+def test_a_giant_segment_needs_no_room(kind, tmp_path):
+    pixels = giant(kind, 4096 if kind != "LZMA" else 3000, tmp_path / "x")
+    giant(kind, 256, tmp_path / "warm")
+    done = subprocess.run(
+        [sys.executable, "-c", STREAMED_CHILD, tmp_path / "x", tmp_path / "warm", str(16 << 20)],
+        capture_output=True, text=True, check=False, env={"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    whole = int(pixels.sum(dtype=np.uint64))
+    assert [int(text) for text in done.stdout.split()] == [whole, int(pixels[-64:].sum(dtype=np.uint64)), whole]

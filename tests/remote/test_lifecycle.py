@@ -59,7 +59,7 @@ def test_cancelling_a_task_cancels_its_requests_and_gives_back_its_memory(odd, u
                 task.cancel()
             ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
             assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-            assert image._reader.budget._free == image._reader.budget.total
+            assert image.reader.budget._free == image.reader.budget.total
             assert image._gate._free == image._gate.total
             assert image.cache.source._lanes._free == 4
             assert not image.cache.source.store._pending
@@ -76,7 +76,7 @@ def test_one_failure_cancels_the_rest_of_its_read(odd, url):
             with pytest.raises(SourceError):
                 await image.read_async()
             assert not image.cache.source.store._pending
-            assert image._reader.budget._free == image._reader.budget.total
+            assert image.reader.budget._free == image.reader.budget.total
 
     quiet(main)
 

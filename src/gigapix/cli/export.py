@@ -7,10 +7,6 @@ so that each is decoded once.
 from __future__ import annotations
 
 import math
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
-from gigapix.errors import GigapixError, UnsupportedError
+from gigapix.errors import UnsupportedError
 from gigapix.formats.model import UNCOMPRESSED, LevelSpec
 from gigapix.image.plan import ReadPlan
 from gigapix.image.window import Window
+from gigapix.ops.fresh import fresh_file
 
 
 def export(request: Request, output: Path, advance: Advance) -> None:
@@ -33,28 +30,8 @@ def export(request: Request, output: Path, advance: Advance) -> None:
     from gigapix.cli.export_tiff import write_tiff
 
     write = {".npy": _write_npy, ".png": _write_png}.get(output.suffix.lower(), write_tiff)
-    with _fresh(output) as file:
+    with fresh_file(output) as file:
         write(request, file, advance)
-
-
-@contextmanager
-def _fresh(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name only when it is complete; what had the name before stays until then."""
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # a device or a pipe is written to, not replaced
-        with path.open("wb") as file:
-            yield file
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:  # a full disk, a file too large: the system doesn't say which
-        if error.filename is None and not isinstance(error, GigapixError):
-            error.filename = str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _segment_step(level: LevelSpec, pixel_bytes: int, width: int) -> tuple[int, int]:

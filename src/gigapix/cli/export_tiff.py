@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
 from gigapix.errors import UnsupportedError
-from gigapix.formats.tiff.write import DEFLATE, NONE, Tag, TiffFile, directory, encode_tile, header
+from gigapix.formats.tiff.write import DEFLATE, NONE, TiffFile, directory, encode_tile, header
 from gigapix.image.window import Window
-
-if TYPE_CHECKING:
-    from gigapix.image.image import Image
+from gigapix.ops.geotags import geo_tags
 
 _TILE_BYTES: Final = 4 << 20
 """Of one tile, at most: an image of hundreds of bands gets smaller tiles."""
 
-_PLACE_TAGS: Final = (34735, 34736, 34737)
 _ALPHA: Final = (1, 2)
 
 
@@ -81,7 +78,7 @@ def _target(request: Request) -> TiffFile:
     every = image.color_interpretation
     colors = tuple(every[band] for band in request.bands) if request.bands is not None else every
     encoding = plan.level.encoding
-    tags = _place(image, request.level, plan.window)
+    tags = geo_tags(image, request.level, plan.window)
     photometric = 2 if colors[:3] == ("red", "green", "blue") else 0 if encoding.photometric == 0 else 1
     if encoding.photometric == 3 and samples == 1 and 320 in image.tags:
         photometric = 3
@@ -101,28 +98,3 @@ def _palette(table: Any, bits: int) -> Any:
     """ColorMap for samples of `bits`, which may be more than they had: all reds, all greens, all blues."""
     colors = np.asarray(table, np.uint16).reshape(3, -1)
     return np.pad(colors, [(0, 0), (0, (1 << bits) - colors.shape[1])]).ravel()
-
-
-def _place(image: Image, level: int, window: Window) -> dict[int, Tag]:
-    """The geo tags of a window (OGC GeoTIFF 1.1, 7.1.2): the GeoKeys as they are, with a transform of its own."""
-    if image.transform.is_identity:
-        return {}
-    from affine import Affine
-
-    transform = image.levels[level].transform @ Affine.translation(window.col_off, window.row_off)
-    keys = image.geokeys
-    if keys is not None and keys.raster_type == "point":  # then coordinates are those of the first pixel's centre
-        transform @= Affine.translation(0.5, 0.5)
-    tags: dict[int, Tag] = {}
-    a, b, c, d, e, f = tuple(transform)[:6]
-    if b == d == 0 and a > 0 > e:
-        tags |= {33550: (12, [a, -e, 0]), 33922: (12, [0, 0, 0, c, f, 0])}
-    else:
-        tags[34264] = (12, [a, b, 0, c, d, e, 0, f, 0, 0, 0, 0, 0, 0, 0, 1])
-    types: dict[int, int] = {34735: 3, 34736: 12, 34737: 2}
-    tags |= {number: (types[number], _several(image.tags[number])) for number in _PLACE_TAGS if number in image.tags}
-    return tags
-
-
-def _several(value: Any) -> Any:
-    return value if isinstance(value, str | tuple | np.ndarray) else (value,)

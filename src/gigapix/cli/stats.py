@@ -1,10 +1,12 @@
-"""``gigapix stats``: the figures of a whole level, read block by block."""
+"""``gigapix stats``: what all pixels of a level say, within the memory that is named."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,20 +14,40 @@ from gigapix.cli.options import debug_option, index_option, json_option, level_o
 
 if TYPE_CHECKING:
     from gigapix.ops.histogram import Histogram
-    from gigapix.ops.statistics import BandStatistics
+    from gigapix.ops.image import Summary
+    from gigapix.ops.questions import BandSummary
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _COLUMNS = 64
+
+
+def _percentiles(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in value.split(",")) if value is not None else ()
+    except ValueError:
+        found = (math.nan,)
+    if not all(0 <= q <= 100 for q in found):
+        raise click.BadParameter(f"{value!r} is not Q,... of 0 to 100")
+    return found
 
 
 @click.command(name="stats")
 @path_argument
 @index_option
 @level_option
+@click.option("--memory", metavar="SIZE", help="What to stay within, as 64MB; a quarter of what is free without it.")
+@click.option("--threads", type=click.IntRange(min=1), help="How many decode at once; one a core without it.")
 @click.option("--histogram", is_flag=True, help="Count samples of more than 16 bits, too: 256 bins, in a second pass.")
+@click.option("--percentiles", metavar="Q,...", callback=_percentiles, help="Exact ones, of 0 to 100, as in 2,98.")
+@click.option("--unique", type=click.IntRange(min=1), metavar="N", help="Which values there are, if N at most.")
+@click.option("--threshold", type=click.Choice(["otsu", "triangle", "yen", "isodata"]), help="From the histogram.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the histogram to a PNG.")
 @json_option
 @debug_option
-def command(path: str, index: int, level: int, histogram: bool, as_json: bool) -> None:
+def command(
+    path: str, index: int, level: int, memory: str | None, threads: int | None, histogram: bool,
+    percentiles: tuple[float, ...], unique: int | None, threshold: str | None, plot: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Print exact statistics of each band: of every pixel, in bounded memory.
 
     Left out are NaN, nodata, and pixels that the file's own mask excludes. The figures do not depend on how the file is
@@ -33,28 +55,70 @@ def command(path: str, index: int, level: int, histogram: bool, as_json: bool) -
     """
     from gigapix.cli.opened import opened
     from gigapix.cli.output import print_json, progress
-    from gigapix.ops.image import image_statistics
+    from gigapix.ops.histogram import is_narrow
+    from gigapix.ops.image import summary
 
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise click.BadParameter("must end in .png", param_hint="--plot")
     with opened(path, index) as image:
+        dtype = image.dtype
+        histogram = histogram or plot is not None or is_narrow(dtype)
         samples = math.prod(image.plan(level=level).shape)
-        passes = 2 if histogram and image.dtype.itemsize > 2 and image.dtype.kind != "c" else 1
+        wide = not is_narrow(dtype) and dtype.kind != "c"
+        passes = max(
+            1, 2 * (wide and (histogram or threshold is not None)), wide * dtype.itemsize // 2 * bool(percentiles)
+        )
         with progress("reading", passes * samples) as advance:
-            bands = image_statistics(image, level, histogram=histogram, advance=advance)
+            found = summary(
+                image, level=level, memory=memory, threads=threads, histogram=histogram, percentiles=percentiles,
+                unique=unique, threshold=threshold, progress=advance,
+            )  # fmt: skip
+    if plot is not None:
+        from gigapix.cli.plot import write_plot
+
+        write_plot(plot, [band.histogram for band in found.bands])
     if as_json:
-        print_json({"path": path, "index": index, "level": level, "bands": [asdict(band) for band in bands]})
+        bands = [_plain(band, percentiles, unique, threshold) for band in found.bands]
+        print_json({"path": path, "index": index, "level": level, "passes": found.passes, "bands": bands})
     else:
-        _print(bands)
+        _print(found, percentiles)
 
 
-def _print(bands: tuple[BandStatistics, ...]) -> None:
+def _plain(
+    band: BandSummary, percentiles: tuple[float, ...], unique: int | None, threshold: str | None
+) -> Mapping[str, Any]:
+    """The keys of a band: what was not asked for is not there, but for the histogram."""
+    found: dict[str, Any] = asdict(band.statistics) if band.statistics else {}
+    found["histogram"] = asdict(band.histogram) if band.histogram else None
+    if percentiles:
+        values = band.percentiles or (None,) * len(percentiles)
+        found["percentiles"] = {f"{q:g}": value for q, value in zip(percentiles, values, strict=True)}
+    if unique is not None and band.unique is not None:
+        found["unique"] = asdict(band.unique) | {"more": band.unique.more}
+    if threshold is not None:
+        found["threshold"] = band.threshold
+    return found
+
+
+def _print(found: Summary, percentiles: tuple[float, ...]) -> None:
     from gigapix.cli.output import columns, number
 
-    rows = [["band", "min", "max", "mean", "std", "valid", "sum"]]
-    for place, band in enumerate(bands):
-        rows.append([str(place), *map(number, (band.min, band.max, band.mean, band.std, band.valid, band.sum))])
+    names = [f"{q:g}%" for q in percentiles]
+    thresholds = any(band.threshold is not None for band in found.bands)
+    rows = [["band", "min", "max", "mean", "std", "valid", "sum", *names, *["threshold"] * thresholds]]
+    for place, band in enumerate(found.bands):
+        s = band.statistics
+        figures = (s.min, s.max, s.mean, s.std, s.valid, s.sum) if s else ()
+        of_band = *figures, *(band.percentiles or (None,) * len(names)), *[band.threshold] * thresholds
+        rows.append([str(place), *map(number, of_band)])
     for line in columns(rows):
         click.echo(line)
-    for place, band in enumerate(bands):
+    for place, band in enumerate(found.bands):
+        if band.unique is not None and band.unique.values is not None and band.unique.counts is not None:
+            pairs = zip(band.unique.values, band.unique.counts, strict=True)
+            click.echo(f"\nband {place}: " + ", ".join(f"{number(value)} ({count} times)" for value, count in pairs))
+        elif band.unique is not None:
+            click.echo(f"\nband {place}: more than {band.unique.limit} values")
         if band.histogram is not None:
             click.echo(f"\nband {place}, {number(band.histogram.min)} to {number(band.histogram.max)}")
             click.echo(_bars(band.histogram))

@@ -12,23 +12,40 @@ from gigapix.image.plan import ReadPlan
 from gigapix.image.window import Window
 
 
-def block_windows(plan: ReadPlan, block_bytes: int) -> Iterator[Window]:
+def block_windows(plan: ReadPlan, block_bytes: int, *, halo: int = 0, by_row: bool = False) -> Iterator[Window]:
     """Windows that cover the window of a plan once, top to bottom and left to right, aligned to its level's segments.
 
     A window holds as many whole segments as fit `block_bytes` decoded, and at least one. The plan's window begins at
     the level's first pixel.
+
+    halo: pixels around each window that `block_bytes` are for too.
+    by_row: rows of a segment can be read alone, and the next ones go on from there.
     """
-    level = plan.level
     height, width = plan.window.height, plan.window.width
-    pixel = math.prod(plan.shape[:-2]) * level.dtype.itemsize
-    rows, columns = _segment(level)
-    across = max(min(block_bytes // (pixel * rows * columns), -(-width // columns)), 1)
-    step_x = across * columns
-    down = max(block_bytes // (pixel * rows * min(step_x, width)), 1) if step_x >= width else 1
-    step_y = down * rows
+    pixel = pixel_bytes(plan)
+    rows, columns = _segment(plan.level, by_row)
+    if (rows + 2 * halo) * width * pixel <= block_bytes or by_row:
+        down = max((block_bytes // (pixel * width) - 2 * halo) // rows, 1)
+        step_x, step_y = width, down * rows
+    else:
+        across = (block_bytes // (pixel * (rows + 2 * halo)) - 2 * halo) // columns
+        step_x, step_y = max(across, 1) * columns, rows
     for top in range(0, height, step_y):
         for left in range(0, width, step_x):
             yield Window(left, top, min(step_x, width - left), min(step_y, height - top))
+
+
+def grown(window: Window, halo: int, width: int, height: int) -> Window:
+    """A window with `halo` more pixels at each side, as far as the image goes."""
+    left, top = max(window.col_off - halo, 0), max(window.row_off - halo, 0)
+    right = min(window.col_off + window.width + halo, width)
+    bottom = min(window.row_off + window.height + halo, height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def pixel_bytes(plan: ReadPlan) -> int:
+    """Bytes of one pixel position, with all bands and planes that are read of it."""
+    return math.prod(plan.shape[:-2]) * plan.level.dtype.itemsize
 
 
 def block_selections(level: LevelSpec, block_bytes: int) -> Iterator[dict[str, slice]]:
@@ -50,7 +67,8 @@ def block_selections(level: LevelSpec, block_bytes: int) -> Iterator[dict[str, s
         yield dict(zip(front, part, strict=True))
 
 
-def _segment(level: LevelSpec) -> tuple[int, int]:
+def _segment(level: LevelSpec, by_row: bool = False) -> tuple[int, int]:
     """(rows, columns) of what can be read alone: a row of an uncompressed strip can."""
     rows, columns = level.segment[1:]
-    return (1 if not level.tiled and level.encoding.compression == UNCOMPRESSED else rows), columns
+    alone = by_row or (not level.tiled and level.encoding.compression == UNCOMPRESSED)
+    return (1 if alone else rows), columns

@@ -71,7 +71,7 @@ def gcps_of(tiepoints: Sequence[float] | None, raster_type: str) -> tuple[Ground
     )
 
 
-def bounds_of(transform: Affine, width: int, height: int) -> tuple[float, float, float, float]:
+def bounds_of(transform: Affine | tuple[float, ...], width: int, height: int) -> tuple[float, float, float, float]:
     """``(left, bottom, right, top)`` of an image of that size.
 
     Unrotated, these are its edges as they are: bottom is above top where it is stored south up. Rotated or sheared, it

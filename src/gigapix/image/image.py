@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -22,13 +24,17 @@ from numpy.typing import NDArray
 from gigapix.errors import GigapixError, RequestError, SourceError
 from gigapix.formats.model import Described
 from gigapix.image import facts
-from gigapix.image.blocks import block_windows
 from gigapix.image.compose import Reads, composed
+from gigapix.image.index import SavedIndex, build_index
 from gigapix.image.level import Level
-from gigapix.image.plan import ReadPlan, Selection, plan_read
+from gigapix.image.marks import Marks
+from gigapix.image.memory import budget_of
+from gigapix.image.plan import Means, ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
 from gigapix.image.resample import METHODS
+from gigapix.image.streams import Streams, window_bytes
+from gigapix.image.walk import Walk
 from gigapix.image.window import Window, window_of
 from gigapix.source import Budget, HeaderCache, Settings, SingleFlight, Stats, drive, merge_limits
 
@@ -37,19 +43,38 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
     from gigapix.formats.tiff.ifd import Ifd
+    from gigapix.image.origin import Origin
+    from gigapix.ops import image as asked
+    from gigapix.ops.map import map_image
 
-BLOCK_BYTES: Final = 16 << 20
-"""Of one block of `Image.blocks` where no memory is named."""
+CURSOR_SHARE: Final = 4
+"""Of `Settings.memory`, the part that cursors in giant segments may keep between reads."""
+
+MARK_SHARE: Final = 32
+"""The part that checkpoints may keep."""
+
+
+def _from_above(module: str, name: str) -> Callable[..., Any]:
+    """A method that is a function of `gigapix.ops`."""
+
+    def method(self: Image, *given: Any, **named: Any) -> Any:
+        return getattr(import_module(f"gigapix.ops.{module}"), name)(self, *given, **named)
+
+    method.__doc__ = f"See `gigapix.ops.{module}.{name}`."
+    return method
 
 
 class Image:
     """An open image; made by `gigapix.open`. A context manager. Safe to share between threads."""
 
-    def __init__(self, spec: Described, cache: HeaderCache, *, threads: int | None = None) -> None:
+    def __init__(
+        self, spec: Described, cache: HeaderCache, *, threads: int | None = None, origin: Origin | None = None
+    ) -> None:
         if threads is not None and threads < 1:
             raise RequestError(f"{threads} threads can't decode")
         self.spec = spec
         self.cache = cache
+        self.origin = origin
         self._facts = facts.facts_of(spec)
         self._pools: dict[int, Executor] = {}
         self._closed = False
@@ -60,13 +85,28 @@ class Image:
         most = threads if cache.source.local else settings.concurrency
         # Twice as many as requests: while some wait for bytes, others are decoded. More would only hold memory.
         self._gate = Budget(2 * most)
-        self._reader = Reader(
+        self.reader = Reader(
             cache=cache,
             limits=merge_limits(cache.source),
             budget=Budget(settings.memory),
             workers=partial(self._executor, most),
             decoders=partial(self._executor, threads),
             most=most,
+            streams=Streams(
+                Marks(settings.memory // MARK_SHARE),
+                capacity=settings.memory // CURSOR_SHARE,
+                window=window_bytes(settings.memory // MARK_SHARE, cache.source.local),
+                verify=settings.verify,
+                saved=SavedIndex(cache.source),
+                parts=threads,
+            ),
+        )
+        self._means = Means(
+            memory=settings.memory,
+            workers=most,
+            window=self.reader.streams.window,
+            piece=self.reader.piece_bytes,
+            file_size=cache.source.size,
         )
         self.levels = tuple(Level(self, level) for level in spec.levels)
         self.header_bytes = self.stats.bytes
@@ -229,11 +269,17 @@ class Image:
         level: int = 0,
         bands: int | Sequence[int] | None = None,
         select: Selection | None = None,
+        memory: int | str | None = None,
     ) -> ReadPlan:
-        """What `read` with the same arguments will do, without doing it."""
-        spec = self._level(level).spec
+        """What `read` with the same arguments will do, or `blocks` with that memory, without doing it. Print it.
+
+        memory: as in `blocks`; `Settings.memory` where None.
+        """
+        spec, means = self._level(level).spec, self._means
         try:
-            return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select)
+            if memory is not None:
+                means = replace(means, memory=budget_of(memory))
+            return plan_read(spec, window_of(window, spec.shape[-1], spec.shape[-2]), bands, select, means=means)
         except GigapixError as error:
             raise error.located(self.path) from None
 
@@ -272,11 +318,11 @@ class Image:
         ask = Ask(window, bounds, level, shape, bands, select, masked, resampling, boundless, fill_value)
         task = self._task(ask)
         if isinstance(task, ReadPlan):
-            return self._reader.run(task, out)
+            return self.reader.run(task, out)
         try:
             plan = next(task)
             while True:
-                plan = task.send(self._reader.run(plan))
+                plan = task.send(self.reader.run(plan))
         except StopIteration as stop:
             return _into(stop.value, out)
         except GigapixError as error:
@@ -302,11 +348,11 @@ class Image:
         async with self._gate.hold_async(1):
             task = self._task(ask)
             if isinstance(task, ReadPlan):
-                return await self._reader.run_async(task, out)
+                return await self.reader.run_async(task, out)
             try:
                 plan = next(task)
                 while True:
-                    plan = task.send(await self._reader.run_async(plan))
+                    plan = task.send(await self.reader.run_async(plan))
             except StopIteration as stop:
                 return _into(stop.value, out)
             except GigapixError as error:
@@ -339,7 +385,7 @@ class Image:
         mask = self._level(level).spec.mask
         if mask is None:
             raise RequestError(f"level {level} has no stored mask", path=self.path)
-        values = self._reader.run(plan_read(mask, window_of(window, mask.shape[-1], mask.shape[-2]), 0))
+        values = self.reader.run(plan_read(mask, window_of(window, mask.shape[-1], mask.shape[-2]), 0))
         return np.where(values > 0, np.uint8(255), np.uint8(0))
 
     def tile(self, x: int, y: int, level: int = 0, *, boundless: bool | None = None) -> NDArray[Any]:
@@ -372,15 +418,77 @@ class Image:
         return Window(left, top, min(width, spec.width - left), min(height, spec.height - top))
 
     def blocks(
-        self, level: int = 0, *, select: Selection | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        level: int = 0,
+        *,
+        memory: int | str | None = None,
+        halo: int = 0,
+        select: Selection | None = None,
+        block_bytes: int | None = None,
     ) -> Iterator[tuple[Window, NDArray[Any]]]:
-        """(window, array) after (window, array), each pixel once, from top to bottom in whole segments.
+        """(window, array) after (window, array), each pixel once, from top to bottom in whole segments, or in rows
+        where segments are too large for that. The next block is read while one is worked on.
 
+        memory: bytes for blocks, fetched and decoded data together, also as ``"64MB"``; where None, a quarter of what
+            is free, but not more than `Settings.memory`.
+        halo: that many more pixels at each side, cut at the image's edge. The windows are still those without it: of
+            an array, ``array[..., top:top + window.height, left:left + window.width]`` are the window's own pixels,
+            with ``top = min(halo, window.row_off)`` and ``left = min(halo, window.col_off)``.
         select: as in `read`. All planes of a stack that it selects are in each block.
         block_bytes: about how much one block may take; never less than a segment of each plane.
+
+        Where a stream of rows is damaged or ends early, the blocks before and the rows of the block that are there come
+        first, then the error. Raises MemoryBudgetError, before it reads pixels, where the memory is too little.
         """
-        for window in block_windows(self.plan(level=level, select=select), block_bytes):
-            yield window, self.read(window, level=level, select=select)
+        return Walk(self, level, memory, halo, select, block_bytes).blocks()
+
+    def blocks_async(
+        self,
+        level: int = 0,
+        *,
+        memory: int | str | None = None,
+        halo: int = 0,
+        select: Selection | None = None,
+        block_bytes: int | None = None,
+    ) -> AsyncIterator[tuple[Window, NDArray[Any]]]:
+        """`blocks` without blocking."""
+        return Walk(self, level, memory, halo, select, block_bytes).blocks_async()
+
+    def index(
+        self, *, spacing: int | None = None, save: bool | str | os.PathLike[str] = True, memory: int | str | None = None
+    ) -> Path | None:
+        """Make checkpoints in the image's giant segments (a PNG, a TIFF of one large strip), so that a window costs the
+        way from the one above it, and keep them. Reads the whole image once.
+
+        spacing: rows between two; so many that the index is a few percent of the image where None.
+        save: True to write them beside the file (``x.png.gpxi``), or where that can't be done into
+            `Settings.index_folder`; or a path. They are found there when the image is next opened, and not used when it
+            has changed since. False to keep them as long as the image is open.
+        memory: bytes that checkpoints may take where they are not saved.
+
+        Returns where they are. zstd and LZMA have no checkpoints.
+        Raises RequestError where there is no place for them, SourceError where they can't be written.
+        """
+        return build_index(self, spacing, save if isinstance(save, bool) else Path(save), memory)
+
+    # What they say. The room that answers stands above this one: it is imported when it is asked.
+
+    if TYPE_CHECKING:
+        histogram = asked.histogram
+        map = map_image
+        percentiles = asked.percentiles
+        statistics = asked.statistics
+        summary = asked.summary
+        threshold = asked.threshold
+        unique = asked.unique
+    else:
+        histogram = _from_above("image", "histogram")
+        map = _from_above("map", "map_image")
+        percentiles = _from_above("image", "percentiles")
+        statistics = _from_above("image", "statistics")
+        summary = _from_above("image", "summary")
+        threshold = _from_above("image", "threshold")
+        unique = _from_above("image", "unique")
 
     def _executor(self, threads: int) -> Executor:
         with self._lock:

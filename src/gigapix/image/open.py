@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gigapix.formats.model import Buffer, Described, Steps
     from gigapix.image.image import Image
+    from gigapix.image.origin import Origin
     from gigapix.source import Cache, HeaderCache
 
 
@@ -42,12 +43,12 @@ def open(  # noqa: A001  # the name that the field uses
     image or a broken one, UnsupportedError where it is of a kind that is not read, RequestError where it has no image
     `index`.
     """
-    headers, steps = _prepared(path, index, store, cache, settings)
+    headers, steps, origin = _prepared(path, index, store, cache, settings)
     from gigapix.image.image import Image
     from gigapix.source import drive
 
     try:
-        return Image(drive(steps, headers), headers, threads=threads)
+        return Image(drive(steps, headers), headers, threads=threads, origin=origin)
     except BaseException:
         headers.close()
         raise
@@ -74,12 +75,12 @@ class open_async:  # noqa: N801  # used like a function
         import asyncio
 
         given = self._path, self._index, self._store, self._cache, self._settings
-        headers, steps = await asyncio.to_thread(_prepared, *given)
+        headers, steps, origin = await asyncio.to_thread(_prepared, *given)
         from gigapix.image.image import Image
         from gigapix.source import drive_async
 
         try:
-            return Image(await drive_async(steps, headers), headers, threads=self._threads)
+            return Image(await drive_async(steps, headers), headers, threads=self._threads, origin=origin)
         except BaseException:
             headers.close()
             raise
@@ -98,10 +99,14 @@ class open_async:  # noqa: N801  # used like a function
 
 def _prepared(
     path: str | os.PathLike[str] | Buffer, index: int, store: Any, cache: Cache | None, settings: Mapping[str, Any]
-) -> tuple[HeaderCache, Steps[Described]]:
+) -> tuple[HeaderCache, Steps[Described], Origin]:
     import gigapix.image.image  # noqa: F401  # so that it is imported here
     from gigapix.formats.detect import read_image
+    from gigapix.image.origin import Origin
     from gigapix.source import HeaderCache, Settings, open_source
 
     source = open_source(path, Settings.from_env(**settings), store)
-    return HeaderCache(source, cache), read_image(index, posixpath.basename(source.name))
+    name, verify = posixpath.basename(source.name), source.settings.verify
+    origin = Origin(path=path, index=index, store=store, settings=source.settings)
+    steps = read_image(index, name, verify=verify, size_of=lambda: source.size)
+    return HeaderCache(source, cache), steps, origin

@@ -52,6 +52,29 @@ class SegmentRead:
     bands: slice
     """Where they land, in the piece's samples."""
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(depth, height, width) of what is wanted."""
+        d, h, w = self.box
+        return d.stop - d.start, h.stop - h.start, w.stop - w.start
+
+    def is_whole(self, samples: int) -> bool:
+        """Whether all of the segment is wanted, with all of its interleaved samples in their order."""
+        return self.size == self.shape and self.samples == tuple(range(samples))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What there is to carry a plan out with."""
+
+    memory: int = 256 << 20
+    workers: int = 1
+    window: int = 64 << 10
+    """Bytes that are read of a stream at a time."""
+    piece: int = 1 << 20
+    """Bytes that are read of uncompressed rows at a time."""
+    file_size: int | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPlan:
@@ -67,6 +90,34 @@ class ReadPlan:
     """Shape of the output before axes with a single position are dropped."""
     shape: tuple[int, ...]
     axes: str
+    means: Means = field(default=Means(), repr=False)
+
+    @property
+    def access(self) -> str:
+        """How its segments are got at within the memory: addressable, chunked, stream or opaque (`image.access`)."""
+        from gigapix.image.outlook import outlook
+
+        return outlook(self).access.kind
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes held at once when it is walked by `Image.blocks`, or, where it is opaque, that it would take.
+        `Image.read` holds the result beside them."""
+        from gigapix.image.outlook import outlook
+
+        return outlook(self).peak_bytes
+
+    @property
+    def requests(self) -> int:
+        """How many requests it takes at most; fewer where segments lie close together or are cached."""
+        from gigapix.image.outlook import outlook
+
+        return outlook(self).requests
+
+    def __str__(self) -> str:
+        from gigapix.image.outlook import described
+
+        return described(self)
 
     @property
     def nbytes(self) -> int:
@@ -103,24 +154,52 @@ class ReadPlan:
 
     def reads(self) -> Iterator[SegmentRead]:
         """The segments, piece by piece, each piece in the order of its tables."""
-        level = self.level
-        _, down, across = (-(-size // step) for size, step in zip(level.volume, level.segment, strict=True))
-        per_sample = -(-level.volume[0] // level.segment[0]) * down * across
+        _, down, across = self._grid()
         depths, rows, columns = self._cuts()
-        for piece in _pieces(level, self.chosen):
-            if level.planar:
-                groups: list[tuple[tuple[int, ...], slice, int]] = [
-                    ((0,), slice(n, n + 1), s * per_sample) for n, s in enumerate(piece.samples)
-                ]
+        for piece, samples, bands, base in self._groups():
+            for d, d_size, d_origin, d_box in depths:
+                for h, h_size, h_origin, h_box in rows:
+                    row = base + (d * down + h) * across
+                    for w, w_size, w_origin, w_box in columns:
+                        shape, origin = (d_size, h_size, w_size), (d_origin, h_origin, w_origin)
+                        yield SegmentRead(piece, row + w, shape, origin, (d_box, h_box, w_box), samples, bands)
+
+    def whole_grids(self) -> Iterator[tuple[range, SegmentRead, SegmentRead]]:
+        """`reads` in short, where each segment of the level is wanted and none is padded; nothing elsewhere.
+
+        The segments of one grid after the other: their indices, and how one of them is read. That of the last row of
+        strips, which may be lower, is given apart. `index` and the place where a segment lands are to be disregarded.
+        """
+        level = self.level
+        wanted = zip(self._wanted(), level.volume, level.segment, strict=True)
+        if any(len(span) < whole or (level.tiled and whole % step) for span, whole, step in wanted):
+            return
+        if not level.tiled and self._grid()[0] > 1:
+            return
+        depth, height, width = level.segment
+        last_height = height if level.tiled else (level.volume[1] - 1) % height + 1
+        for piece, samples, bands, base in self._groups():
+            full, last = (
+                SegmentRead(piece, base, (depth, rows, width), (0, 0, 0), box, samples, bands)
+                for rows in (height, last_height)
+                for box in [(slice(0, depth), slice(0, rows), slice(0, width))]
+            )
+            yield range(base, base + math.prod(self._grid())), full, last
+
+    def _grid(self) -> tuple[int, ...]:
+        """Segments along (depth, height, width), of one sample where planar."""
+        return tuple(-(-size // step) for size, step in zip(self.level.volume, self.level.segment, strict=True))
+
+    def _groups(self) -> Iterator[tuple[Piece, tuple[int, ...], slice, int]]:
+        """Each piece, or of planar ones each of its samples: samples in the segment, where they land in the piece,
+        and the index of the grid's first segment."""
+        per_sample = math.prod(self._grid())
+        for piece in _pieces(self.level, self.chosen):
+            if self.level.planar:
+                for n, sample in enumerate(piece.samples):
+                    yield piece, (0,), slice(n, n + 1), sample * per_sample
             else:
-                groups = [(piece.samples, slice(0, len(piece.samples)), 0)]
-            for samples, bands, base in groups:
-                for d, d_size, d_origin, d_box in depths:
-                    for h, h_size, h_origin, h_box in rows:
-                        row = base + (d * down + h) * across
-                        for w, w_size, w_origin, w_box in columns:
-                            shape, origin = (d_size, h_size, w_size), (d_origin, h_origin, w_origin)
-                            yield SegmentRead(piece, row + w, shape, origin, (d_box, h_box, w_box), samples, bands)
+                yield piece, piece.samples, slice(0, len(piece.samples)), 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +226,12 @@ class _Cuts:
 
 
 def plan_read(
-    level: LevelSpec, window: Window, bands: int | Sequence[int] | None = None, select: Selection | None = None
+    level: LevelSpec,
+    window: Window,
+    bands: int | Sequence[int] | None = None,
+    select: Selection | None = None,
+    *,
+    means: Means = Means(),  # frozen
 ) -> ReadPlan:
     """Plan the read of a window of a level.
 
@@ -190,6 +274,7 @@ def plan_read(
         full_shape=full,
         shape=tuple(full[n] for n in kept),
         axes="".join(level.axes[n] for n in kept),
+        means=means,
     )
 
 

@@ -9,66 +9,35 @@ decoding is in threads.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix.decode import decode_into
-from gigapix.errors import GigapixError, MemoryBudgetError, RequestError, TruncatedError
-from gigapix.formats.model import UNCOMPRESSED, Buffer, Encoding, Located, Range
+from gigapix.decode import expected_bytes
+from gigapix.errors import MemoryBudgetError, RequestError
+from gigapix.formats.model import UNCOMPRESSED, Buffer, Encoding, Located, Range, Steps
+from gigapix.image.access import PARTLY_BYTES, is_better_by_row, is_surely_streamable
+from gigapix.image.fetch import PIECE_BYTES, Fetch, batches, fetches_of, finish, landing
+from gigapix.image.follow import run, run_async
 from gigapix.image.plan import ReadPlan, SegmentRead
-from gigapix.source import Budget, HeaderCache, Merged, MergeLimits, drive, drive_async, merge
+from gigapix.image.streams import Giant, Stream, Streams
+from gigapix.source import Budget, HeaderCache, MergeLimits, Source, drive, drive_async
 
 if TYPE_CHECKING:
     import asyncio
-
-BATCH: Final = 1024
-"""Segments whose ranges are looked up together: 16 kB of a table."""
-
-PIECE_BYTES: Final = 1 << 20
-"""Of an uncompressed segment that are read at once: large enough to amortise a call, small enough for the CPU's
-cache."""
-
 
 ZEROED_BYTES: Final = 32 << 20
 """From this size on an output of zeros costs nothing: the system maps its pages when they are first touched."""
 
 ALONE_BYTES: Final = 8 << 20
 """Up to this size, uncompressed pixels of a local file are copied by the calling thread alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A segment, or rows of one, with its place in the file."""
-
-    read: SegmentRead
-    encoding: Encoding
-    range: Range | None
-    """None where the segment is sparse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """One range to fetch, and the jobs that live on it; no range where they are sparse."""
-
-    merged: Merged | None
-    jobs: tuple[Job, ...]
-    file: str = ""
-    """The file beside the image's that the range is of."""
-    data: Buffer | None = None
-    """The bytes of the range, where they are there already."""
-
-    @property
-    def ranges(self) -> list[Range]:
-        """Of the jobs."""
-        return [job.range for job in self.jobs if job.range is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +53,10 @@ class Reader:
     """Gives the executor that decodes for tasks."""
     most: int
     """Ranges under way at once."""
+    streams: Streams
+    """The cursors in its giant segments."""
+    piece_bytes: int = PIECE_BYTES
+    """Of an uncompressed segment that are read at once."""
 
     def run(self, plan: ReadPlan, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Read what the plan says and return it, in `out` (of the plan's shape, any strides) where that is given."""
@@ -100,13 +73,16 @@ class Reader:
                         fetch = next(fetches, None)
                     if fetch is None:
                         return
-                    with self.budget.hold(_cost(fetch, plan)):
-                        finish(fetch, self._read(fetch), full, self._name(fetch), zeroed)
+                    with self.budget.hold(self._cost(fetch, plan)):
+                        if isinstance(fetch, Giant):
+                            run(self._rows(fetch, full), fetch.stream, self._source(fetch), self.workers)
+                        else:
+                            finish(fetch, self.fetch(fetch), full, self.name_of(fetch), zeroed)
             except BaseException:
                 failed.set()
                 raise
 
-        helpers = min(self.most, plan.segments) - 1
+        helpers = min(self.most, plan.segments * self._parts(plan)) - 1
         if self.cache.source.local and plan.level.encoding.compression == UNCOMPRESSED and plan.nbytes < ALONE_BYTES:
             helpers = 0  # copying is done before a thread has begun
         futures: list[Future[None]] = []
@@ -133,13 +109,18 @@ class Reader:
         loop = asyncio.get_running_loop()
         under_way: set[asyncio.Task[None]] = set()
 
-        async def work(fetch: Fetch) -> None:
+        async def work(fetch: Fetch | Giant) -> None:
             nonlocal full
-            async with self.budget.hold_async(_cost(fetch, plan)):
+            async with self.budget.hold_async(self._cost(fetch, plan)):
+                if isinstance(fetch, Giant):
+                    if full is None:
+                        full = output_of(plan, None, name)
+                    await run_async(self._rows(fetch, full), fetch.stream, self._source(fetch), self.decoders)
+                    return
                 data = await self._read_async(fetch)
                 if full is None:
                     full = output_of(plan, None, name)
-                decoding = loop.run_in_executor(self.decoders(), finish, fetch, data, full, self._name(fetch), zeroed)
+                decoding = loop.run_in_executor(self.decoders(), finish, fetch, data, full, self.name_of(fetch), zeroed)
                 try:
                     await asyncio.shield(decoding)
                 except asyncio.CancelledError:
@@ -149,7 +130,7 @@ class Reader:
         try:
             for plane, reads in batches(plan):
                 located = await drive_async(plan.level.locate(plane, [read.index for read in reads]), self.cache)
-                fetches = list(fetches_of(reads, located, self.limits, self._find(located)))
+                fetches = list(self.tasks(plan, reads, located))
                 if plan.segments == len(fetches) == 1:
                     await work(fetches[0])  # needs no task of its own
                     continue
@@ -165,19 +146,84 @@ class Reader:
             await asyncio.gather(*under_way, return_exceptions=True)
         return out if out is not None else (output_of(plan, None, name) if full is None else full).reshape(plan.shape)
 
-    def _fetches(self, plan: ReadPlan) -> Iterator[Fetch]:
+    def _fetches(self, plan: ReadPlan) -> Iterator[Fetch | Giant]:
         for plane, reads in batches(plan):
             located = drive(plan.level.locate(plane, [read.index for read in reads]), self.cache)
-            yield from fetches_of(reads, located, self.limits, self._find(located))
+            yield from self.tasks(plan, reads, located)
 
-    def _name(self, fetch: Fetch) -> str:
+    def tasks(
+        self, plan: ReadPlan, reads: Sequence[SegmentRead], located: Located, *, partly: bool = False
+    ) -> Iterator[Fetch | Giant]:
+        """Located segments as work: those that are read by the row, and ranges to fetch for the others.
+
+        partly: as if only a part were wanted of each.
+        """
+        encoding, find = located.encoding, self.cache.beside(located.file).segments.find
+        if not encoding.framing and (
+            encoding.compression == UNCOMPRESSED or 3 * plan.segment_bytes <= min(PARTLY_BYTES, self.budget.total // 4)
+        ):
+            yield from fetches_of(reads, located, self.limits, find, self.piece_bytes)
+            return
+        rest: list[tuple[SegmentRead, Range | None]] = []
+        for read, found in zip(reads, located.ranges, strict=True):
+            if found is not None and self._is_giant(read, encoding, found, partly):
+                yield from self.streams.cut(Giant(read, Stream(located.file, encoding, read.shape, found)))
+            else:
+                rest.append((read, found))
+        located = replace(located, ranges=tuple(found for _, found in rest))
+        yield from fetches_of([read for read, _ in rest], located, self.limits, find, self.piece_bytes)
+
+    def _is_giant(self, read: SegmentRead, encoding: Encoding, found: Range, partly: bool) -> bool:
+        """Whether a segment is read by the row: always one whose end is not known, else one that is too large for the
+        memory, or of which only a part is wanted."""
+        from gigapix.decode.cursor import is_streamable
+
+        if encoding.framing:
+            return True
+        decoded = math.prod(read.shape) * encoding.samples * encoding.dtype.itemsize
+        cost = found[1] + expected_bytes(encoding, read.shape) + decoded
+        if (partly or read.size != read.shape) and is_better_by_row(encoding, read.shape, cost):
+            return True
+        if cost <= self.budget.total // 4:
+            return False
+        if is_surely_streamable(encoding, read.shape):
+            return True
+        if decoded > self.budget.total:
+            if is_streamable(encoding, read.shape):
+                return True
+            raise MemoryBudgetError(
+                f"a segment can only be decoded whole, which takes {cost} bytes; {self.budget.total} were named",
+                path=self.cache.source.name,
+            )
+        return False
+
+    def _parts(self, plan: ReadPlan) -> int:
+        """How many may share the read of one segment."""
+        may = self.streams.parts > 1 and 3 * plan.segment_bytes > PARTLY_BYTES
+        return self.streams.parts if may and self.streams.saved.file else 1
+
+    def _rows(self, giant: Giant, full: NDArray[Any]) -> Steps[None]:
+        return self.streams.read_into(giant, landing(giant.read, full))
+
+    def _source(self, giant: Giant) -> Source:
+        return self.cache.beside(giant.stream.file).source
+
+    def name_of(self, fetch: Fetch) -> str:
         """Of the file that a fetch is from."""
         return self.cache.beside(fetch.file).source.name
 
-    def _find(self, located: Located) -> Callable[[Range], Buffer | None]:
-        return self.cache.beside(located.file).segments.find
+    def _cost(self, fetch: Fetch | Giant, plan: ReadPlan) -> int:
+        """Bytes held while a fetch is under way: what is fetched, and one segment decoded; or a cursor."""
+        if isinstance(fetch, Giant):
+            from gigapix.decode.cursor import cursor_bytes
 
-    def _read(self, fetch: Fetch) -> Buffer:
+            # The window that is decoded, and the next one.
+            window = self.streams.window
+            return cursor_bytes(fetch.stream.encoding, fetch.stream.shape, window=window) + window
+        return fetch.merged.length + plan.segment_bytes if fetch.merged else 0
+
+    def fetch(self, fetch: Fetch) -> Buffer:
+        """The bytes of a fetch."""
         if fetch.merged is None or fetch.data is not None:
             return fetch.data or b""
         return self.cache.beside(fetch.file).segments.read(fetch.merged.range, fetch.ranges)
@@ -222,94 +268,3 @@ def check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         kind = "" if out.flags.writeable else "read-only and "
         raise RequestError(f"{wanted}, and is {kind}of shape {out.shape} and type {out.dtype}")
-
-
-def batches(plan: ReadPlan) -> Iterator[tuple[int, list[SegmentRead]]]:
-    """The plan's segments by plane, `BATCH` at a time."""
-    for plane, reads in groupby(plan.reads(), key=lambda read: read.piece.plane):
-        while batch := list(islice(reads, BATCH)):
-            yield plane, batch
-
-
-def fetches_of(
-    reads: Sequence[SegmentRead], located: Located, limits: MergeLimits, find: Callable[[Range], Buffer | None]
-) -> Iterator[Fetch]:
-    """Located segments as ranges to fetch, but for those that `find` has."""
-    jobs: list[Job] = []
-    sparse: list[Job] = []
-    for read, found in zip(reads, located.ranges, strict=True):
-        if found is None:
-            sparse.append(Job(read, located.encoding, None))
-        elif located.encoding.compression == UNCOMPRESSED:
-            jobs.extend(_rows(read, located.encoding, found))
-        else:
-            jobs.append(Job(read, located.encoding, found))
-    if sparse:
-        yield Fetch(None, tuple(sparse))
-    missing = []
-    for job in jobs:
-        data = find(job.range) if job.range else None
-        if job.range is None or data is None:
-            missing.append(job)
-        else:
-            yield Fetch(Merged(*job.range, (0,)), (job,), located.file, data)
-    for merged in merge([job.range for job in missing if job.range is not None], limits):
-        yield Fetch(merged, tuple(missing[index] for index in merged.parts), located.file)
-
-
-def _rows(read: SegmentRead, encoding: Encoding, found: Range) -> Iterator[Job]:
-    """The rows of an uncompressed segment that are wanted, in pieces of about `PIECE_BYTES`.
-
-    Each row begins on a byte of its own, so that no others need be read: a window of a file that is one strip of 10 GB
-    costs the window's rows.
-    """
-    depth, height, width = read.shape
-    row_bytes = -(-width * sum(encoding.bits) // 8)
-    d, h, w = read.box
-    if (d.stop - d.start, h.stop - h.start) == (depth, height) and depth * height * row_bytes <= PIECE_BYTES:
-        yield Job(read, encoding, found)
-        return
-    step = max(PIECE_BYTES // row_bytes, 1)
-    for z in range(d.stop - d.start):
-        for y in range(0, h.stop - h.start, step):
-            rows = min(step, h.stop - h.start - y)
-            skip = ((read.origin[0] + z) * height + read.origin[1] + y) * row_bytes
-            part = replace(
-                read,
-                shape=(1, rows, width),
-                origin=(0, 0, read.origin[2]),
-                box=(slice(d.start + z, d.start + z + 1), slice(h.start + y, h.start + y + rows), w),
-            )
-            yield Job(part, encoding, (found[0] + skip, max(min(found[1] - skip, rows * row_bytes), 0)))
-
-
-def _cost(fetch: Fetch, plan: ReadPlan) -> int:
-    """Bytes held while a fetch is under way: what is fetched, and one segment decoded."""
-    return fetch.merged.length + plan.segment_bytes if fetch.merged else 0
-
-
-def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str, zeroed: bool) -> None:
-    """Decode the jobs of a fetch from its bytes into the output.
-
-    name: the file's, for messages.
-    zeroed: the output was all zeros to begin with, so that a sparse segment of zeros is there already.
-    """
-    view = memoryview(data)
-    for job in fetch.jobs:
-        read = job.read
-        target = full[read.piece.target]
-        if target.ndim == 3:
-            target = target[:, None]
-        target = target[(read.bands, *read.box)]
-        if job.range is None or fetch.merged is None:
-            if not (zeroed and not job.encoding.nodata):
-                target[...] = 0 if job.encoding.nodata is None else job.encoding.nodata
-            continue
-        start = job.range[0] - fetch.merged.offset
-        part = view[start : start + job.range[1]]
-        try:
-            if not len(part):
-                raise TruncatedError(f"segment {read.index} lies beyond the end of the file")
-            decode_into(part, job.encoding, read.shape, target, origin=read.origin, samples=read.samples)
-        except GigapixError as error:
-            raise error.located(name, job.range[0]) from error.__cause__

@@ -1,9 +1,9 @@
 """How often each value occurs.
 
 Samples of 8 and 16 bits have at most 65536 values, so they are counted one by one: the counts are exact, add up in any
-order, and hold every other figure (`gigapix.ops.statistics`). Wider samples are counted in equal bins between the
-smallest and the largest, which must be known before: a second pass over the image. A sample's bin depends on the sample
-alone, so these counts don't depend on the blocks either.
+order, and hold every other figure. Wider samples are counted in equal bins between bounds that are named, or between
+the smallest and the largest sample, which must be known before: a second pass over the image. A sample's bin depends on
+the sample alone, so these counts don't depend on the blocks either.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK: Final = 1 << 18
-"""Samples counted at a time: `numpy.bincount` makes an int64 of each."""
-
 Counts = NDArray[np.int64]
+
+Bounds = tuple[int | float, int | float]
+
+BINS: Final = 256
+"""Of samples of more than 16 bits, where none are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,42 +39,53 @@ def is_narrow(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "uib" and dtype.itemsize <= 2
 
 
-def value_counts(values: NDArray[Any]) -> Counts:
-    """Counts of a 1-D array of 8- or 16-bit integers: entry i is how often the type's lowest value plus i occurs."""
-    width = 8 * values.dtype.itemsize
-    counts: Counts = np.zeros(1 << width, np.int64)
-    unsigned = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
-    for start in range(0, unsigned.size, _CHUNK):
-        chunk = unsigned[start : start + _CHUNK]
-        if width == 8 and chunk.size % 2 == 0:  # in pairs: half the work; the order within does not matter
-            pairs = np.bincount(chunk.view(np.uint16), minlength=1 << 16).reshape(256, 256)
-            counts += pairs.sum(axis=0) + pairs.sum(axis=1)
-        else:
-            counts += np.bincount(chunk, minlength=1 << width)
-    return np.roll(counts, counts.size // 2) if values.dtype.kind == "i" else counts
+def count_values(values: NDArray[Any], counts: Counts) -> None:
+    """Count a band of integers of 8 or 16 bits, of any shape and strides.
+
+    counts: ``counts[i]`` grows by how often the type's lowest value plus i occurs.
+    """
+    from gigapix.kernels.counts import count8, count16
+
+    if values.ndim > 2:
+        for part in values:
+            count_values(part, counts)
+    elif values.itemsize == 1:
+        count8(values, counts)
+    else:
+        count16(values, counts)
 
 
 def lowest(dtype: np.dtype[Any]) -> int:
-    """The value that the first of `value_counts` stands for."""
+    """The value that the first of the counts stands for."""
     return int(np.iinfo(dtype).min) if dtype.kind == "i" else 0
 
 
-def histogram_of_counts(counts: Counts, dtype: np.dtype[Any]) -> Histogram | None:
-    """The counts cut to the values that occur; None where there are none."""
+def counted(counts: Counts, dtype: np.dtype[Any]) -> NDArray[np.int64]:
+    """The value that each of the counts stands for."""
+    return np.arange(counts.size) + lowest(dtype)
+
+
+def histogram_of_counts(
+    counts: Counts, dtype: np.dtype[Any], *, bins: int | None = None, bounds: Bounds | None = None
+) -> Histogram | None:
+    """The counts cut to the values that occur, or put into bins; None where there are none."""
     used = np.flatnonzero(counts)
     if used.size == 0:
         return None
-    first, last = int(used[0]), int(used[-1])
-    return Histogram(
-        kind="values",
-        min=lowest(dtype) + first,
-        max=lowest(dtype) + last,
-        counts=tuple(counts[first : last + 1].tolist()),
-    )
+    first, last = (lowest(dtype) + int(place) for place in (used[0], used[-1]))
+    if bins is None and bounds is None:
+        found = tuple(counts[used[0] : used[-1] + 1].tolist())
+        return Histogram(kind="values", min=first, max=last, counts=found)
+    bounds, bins = bounds or (first, last), bins or BINS
+    binned = bin_counts(used + lowest(dtype), bounds, bins, counts[used])
+    return Histogram(kind="bins", min=bounds[0], max=bounds[1], counts=tuple(binned.tolist()))
 
 
-def bin_counts(values: NDArray[Any], bounds: tuple[int | float, int | float], bins: int) -> Counts:
-    """Counts of a 1-D array of finite real numbers in `bins` equal bins between `bounds`."""
+def bin_counts(values: NDArray[Any], bounds: Bounds, bins: int, weights: Counts | None = None) -> Counts:
+    """Counts of a 1-D array of real numbers without NaN in `bins` equal bins between `bounds`; others are left out.
+
+    weights: how often each number occurs, once where None.
+    """
     low, high = bounds
     if values.dtype == np.float16:  # numpy would find the bins in float16
         values = values.astype(np.float32)
@@ -80,6 +93,6 @@ def bin_counts(values: NDArray[Any], bounds: tuple[int | float, int | float], bi
         values, low, high = values.astype(np.float64) / 2, low / 2, high / 2
     if low == high:
         counts: Counts = np.zeros(bins, np.int64)
-        counts[-1] = values.size
+        counts[-1] = np.sum(values == low) if weights is None else weights[values == low].sum()
         return counts
-    return np.histogram(values, bins=bins, range=(low, high))[0].astype(np.int64)
+    return np.histogram(values, bins=bins, range=(low, high), weights=weights)[0].astype(np.int64)

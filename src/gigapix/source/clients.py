@@ -68,6 +68,25 @@ def object_of_url(url: str, settings: Settings) -> ObjectStore:
     return _named(name, settings, lambda: (_of_bucket(parts.scheme, bucket, signature, settings), key), _hidden(where))
 
 
+def store_of_url(url: str, settings: Settings) -> tuple[Any, str]:
+    """The store that a URL lies in, and what its path is there: a prefix to list, a folder, or empty for all of it.
+
+    Raises SourceError where it names none.
+    """
+    scheme, _, rest = url.partition("://")
+    bucket, _, path = rest.partition("/")
+    name = url.partition("?")[0]
+    if scheme not in SCHEMES or not bucket:
+        raise SourceError(f"{scheme}:// is none of {', '.join(sorted(SCHEMES))}", path=name)
+    try:
+        if scheme in WEB:
+            return _web(f"{scheme}://{bucket}", settings.timeout, _environment(_FORMS_CLIENTS)), unquote(path)
+        return _of_bucket(scheme, bucket, "", settings), decoded(path)
+    except Exception as error:  # noqa: BLE001  # as in `_named`
+        reason = re.sub(r"\?\S*", "", str(error).partition("\n")[0])
+    raise SourceError(f"can't be opened: {reason}", path=name)
+
+
 def decoded(path: str) -> str:
     """The name of an object as it is, from a URL that may be percent-encoded or not.
 
