@@ -81,7 +81,7 @@ def _source(scene: str, size: int) -> Path:
     path = FOLDER / f"source-{scene}-{size}.tif"
     if path.exists():
         return path
-    pixels = _SCENES[scene](size)
+    pixels = SCENES[scene](size)
     partial = path.with_suffix(".partial")
     profile = {
         "driver": "GTiff",
@@ -146,7 +146,7 @@ def _f32(size: int) -> Pixels:
     return (np.rint((heights + 0.05 * grain) * 100) / 100)[None].astype(np.float32)
 
 
-_SCENES = {"u16": _u16, "rgb": _rgb, "f32": _f32}
+SCENES = {"u16": _u16, "rgb": _rgb, "f32": _f32}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent.parent / ".bench" / "results"
-PACKAGES = ("gigapix", "rasterio", "tifffile", "async-geotiff", "async-tiff", "imagecodecs", "zarr", "obstore", "numpy")
+PACKAGES = (
+    *("gigapix", "rasterio", "tifffile", "async-geotiff", "async-tiff", "imagecodecs", "zarr", "obstore", "numpy"),
+    *("pyvips-binary", "pillow", "pypng", "memray"),
+)
 
 
 def environment() -> dict[str, Any]:
