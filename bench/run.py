@@ -1,4 +1,4 @@
-"""Runs the tables named, or all of them: `python bench/run.py [read] [start] [lazy] [remote] [its options]`.
+"""Runs the tables named, or all: `python bench/run.py [start] [lazy] [read] [remote] [memory] [scan] [options]`.
 
 Options go to every table that runs (`--quick` is known to all); a table's own, such as `--only lzw`, need its name.
 """
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TABLES = ("start", "lazy", "read", "remote")
+TABLES = ("start", "lazy", "read", "remote", "memory", "scan")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,5 +1,13 @@
 """gigapix opens images that don't fit in memory and reads only what it must.
 
+    open, open_async      an `Image`, of `Level`s; a `Window` is a part of one; `Settings` and `Cache`: how it is read
+    validate              whether a file is a Cloud Optimized GeoTIFF: a `Report`
+    scan, Catalog         a table of many images, from which they open without a request
+    GigapixError          what is wrong with a file, a server, or what was asked; its kinds are public, too
+
+All pixels of an image within the ``memory`` that is named: `Image.blocks` (one after the other), `Image.summary` and
+its parts (exact statistics), `Image.map` (a function on every pixel).
+
 The public names are imported when they are first used: `gigapix --help` and an import in a large program cost nothing
 of numpy and the codecs.
 """
@@ -7,6 +15,8 @@ of numpy and the codecs.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gigapix.catalog.catalog import Catalog
+    from gigapix.catalog.scan import scan, scan_async
     from gigapix.errors import (
         ChangedError,
         DecodeError,
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cache",
+    "Catalog",
     "ChangedError",
     "DecodeError",
     "DeniedError",
@@ -61,18 +72,23 @@ __all__ = [
     "Window",
     "open",
     "open_async",
+    "scan",
+    "scan_async",
     "validate",
     "validate_async",
 ]
 
 _ROOMS = {
     "Cache": "source",
+    "Catalog": "catalog.catalog",
     "Image": "image.image",
     "Level": "image.level",
     "Settings": "source",
     "Window": "image.window",
     "open": "image.open",
     "open_async": "image.open",
+    "scan": "catalog.scan",
+    "scan_async": "catalog.scan",
     "validate": "image.validate",
     "validate_async": "image.validate",
 }

@@ -2,8 +2,8 @@
 
 ``gigapix --help`` must answer at once, so the commands' names and summaries stand here, and nothing is imported before
 click knows which one is meant. Data goes to stdout, progress and faults to stderr. Exit codes: 0 done, 1 failed,
-2 usage, 4 not valid. A fault is one line that names the file, the place in it and what is wrong; ``--debug`` shows the
-traceback instead.
+2 usage, 3 partly done, 4 not valid. A fault is one line that names the file, the place in it and what is wrong;
+``--debug`` shows the traceback instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType({
     "tags": "List every tag of the image's directories.",
     "read": "Read a window and write it to .npy, .tif or .png.",
     "stats": "Exact minimum, maximum, mean, deviation and histogram of each band.",
+    "scan": "Read the headers of many images into a Parquet catalogue.",
+    "query": "Ask a catalogue by SQL.",
     "validate": "Tell whether a file is a Cloud Optimized GeoTIFF, and why not.",
     "create-tms": "Write the TileMatrixSet of an image's own grid (OGC, JSON).",
 })  # fmt: skip

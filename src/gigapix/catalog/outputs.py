@@ -1,0 +1,79 @@
+"""The folder that a catalogue is in, local or on an object store.
+
+One rule keeps the catalogue whole: a file is written once, under a name of its own, by a write that fails if the file
+is there already. So it is there in full or not at all, whoever is killed when, and whoever else writes the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gigapix.errors import NotFoundError, SourceError
+from gigapix.source.clients import store_of_url
+from gigapix.source.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder of objects. Picklable."""
+
+    name: str
+    store: Any
+    """Of obstore's."""
+    prefix: str = ""
+    """Of its files in the store, empty or with a slash at its end."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file; False where it exists already, which stays as it is."""
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            self.store.put(self.prefix + path, data, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def read(self, path: str) -> bytes:
+        """A file. Raises NotFoundError."""
+        try:
+            return bytes(self.store.get(self.prefix + path).buffer())
+        except FileNotFoundError as error:
+            raise NotFoundError("there is no such file", path=f"{self.name}/{path}") from error
+
+    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Names and sizes of the files in it (or in a folder in it), not of those further down."""
+        for entry in self.store.list_with_delimiter((self.prefix + prefix) or None)["objects"]:
+            yield entry["path"].removeprefix(self.prefix), entry["size"]
+
+    def delete(self, path: str) -> None:
+        """Delete a file, which may be gone already."""
+        from contextlib import suppress
+
+        with suppress(FileNotFoundError):
+            self.store.delete(self.prefix + path)
+
+
+def folder_of(target: str | os.PathLike[str], settings: Settings, store: Any = None, *, make: bool = False) -> Folder:
+    """The folder that a path or a URL names, or a prefix in a store of obstore's."""
+    name = os.fspath(target)
+    if store is not None:
+        return Folder(name=name, store=store, prefix=_slashed(name))
+    if "://" in name and not name.startswith("file://"):
+        bucket, prefix = store_of_url(name, settings)
+        return Folder(name=name, store=bucket, prefix=_slashed(prefix))
+    from obstore.store import LocalStore
+
+    path = Path(name.removeprefix("file://")).absolute()
+    if make:
+        path.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        raise SourceError("is no folder", path=name) if path.exists() else NotFoundError("no such folder", path=name)
+    return Folder(name=str(path), store=LocalStore(path))
+
+
+def _slashed(prefix: str) -> str:
+    return prefix.rstrip("/") + "/" if prefix.strip("/") else ""
