@@ -1,7 +1,8 @@
-"""`make demo`: gigapix on a large image, on an odd one, and on files of the corpus where it is there.
+"""`make demo`: gigapix on large images, on an odd one, and on files of the corpus where it is there.
 
-Makes two files in `.demo/` (see make.py): a large COG, and a TIFF that few readers open. Then runs the real commands on
-them, each shown before it runs, with the time, the processor time and the memory that it took. Ends with what to try.
+Makes files in `.demo/` (see make.py): a large COG, the same as a PNG, a TIFF that few readers open. Then runs the
+real commands on them, each shown before it runs, with the time, the processor time and the memory that it took. Ends
+with what to try.
 
 Nothing heavy is imported here: a child's peak memory, as Linux counts it, begins with that of its parent.
 """
@@ -26,19 +27,19 @@ def say(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def run(*arguments: str | Path, fails: bool = False) -> None:
+def run(*arguments: str | Path, program: Path = GIGAPIX, fails: bool = False) -> None:
     """Show and run `gigapix ...`, and say what it took. `fails`: the file is broken, and 1 is the right status."""
     words = [str(word) for word in arguments]
-    print(f"\n$ gigapix {shlex.join(words)}", flush=True)
+    print(f"\n$ {program.name} {shlex.join(words)}", flush=True)
     began = time.perf_counter()
-    child = subprocess.Popen([GIGAPIX, *words])
+    child = subprocess.Popen([program, *words])
     _, status, usage = os.wait4(child.pid, 0)
     code = child.returncode = os.waitstatus_to_exitcode(status)
     wall, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
     peak = usage.ru_maxrss / (1 << 10 if sys.platform != "darwin" else 1 << 20)
     print(f"  ({wall:.2f} s, {cpu:.2f} s of processor, at most {peak:.0f} MiB, exit status {code})", flush=True)
     if code != int(fails):
-        raise SystemExit(f"demo: gigapix {shlex.join(words)} ended with status {code}")
+        raise SystemExit(f"demo: {program.name} {shlex.join(words)} ended with status {code}")
 
 
 def python(code: str) -> None:
@@ -50,9 +51,9 @@ def python(code: str) -> None:
 def main() -> None:
     """The story."""
     os.chdir(ROOT)
-    path, strange = DEMO / "large.tif", DEMO / "odd.tif"
-    if not path.exists():
-        say("Making a COG of 16384 x 16384 pixels, 768 MiB of them (once, about ten seconds)")
+    path, strange, stream, small = (DEMO / name for name in ("large.tif", "odd.tif", "large.png", "small.png"))
+    if not path.exists() or not stream.exists():
+        say("Making a COG of 16384 x 16384 pixels, 768 MiB of them, and the same as a PNG (once, about half a minute)")
     subprocess.run([sys.executable, "demo/make.py", DEMO], check=True)
 
     say(f"1. A large COG: {path}")
@@ -70,11 +71,31 @@ with gigapix.open("{path}") as image:
     print(image.stats.requests, "requests,", image.stats.bytes, "bytes:", list(image.stats.ranges))
 """)
 
-    say("Exact statistics of all of it, block by block: 768 MiB of pixels")
-    run("stats", path)
+    say("Exact statistics of all of it: 768 MiB of pixels, in 64 MiB beside Python and its libraries")
+    run("stats", path, "--memory", "64MB")
+
+    say("2. The same as a PNG: one stream, in a process that the kernel allows 16 MiB of data for it")
+    run("demo/limited.py", stream, small, program=Path(sys.executable))
+    say("The figures are those of the COG. A window far down, without an index and with one")
+    stream.with_name(f"{stream.name}.gpxi").unlink(missing_ok=True)
+    python(f"""
+import time, gigapix
+def window():
+    with gigapix.open("{stream}") as image:
+        began = time.perf_counter()
+        pixels = image.read((8000, 15000, 1000, 256))
+        print(f"{{time.perf_counter() - began:.3f}} s, {{image.stats.bytes / image.file_size:.1%}} of the file")
+    return pixels
+window()
+with gigapix.open("{stream}") as image:
+    print(image.index())
+pixels = window()
+with gigapix.open("{path}") as cog:
+    print("pixels of the COG:", (cog.read((8000, 15000, 1000, 256)) == pixels).all())
+""")
 
     say(
-        "2. An odd TIFF: big-endian, planar, 12 packed bits a sample, LZW, a short last strip, its directory at the end"
+        "3. An odd TIFF: big-endian, planar, 12 packed bits a sample, LZW, a short last strip, its directory at the end"
     )
     run("info", strange)
     run("read", strange, "-o", DEMO / "odd.npy")
@@ -87,7 +108,7 @@ print("the pixels that were written:", read.dtype == written.dtype and numpy.arr
 
     if CORPUS.exists():
         say(
-            "3. From the corpus: a slide, an OME-TIFF of five dimensions, a COG with a mask, and a file made to do harm"
+            "4. From the corpus: a slide, an OME-TIFF of five dimensions, a COG with a mask, and a file made to do harm"
         )
         run("info", CORPUS / "libvips/test/test-suite/images/CMU-1-Small-Region.svs")
         run("info", CORPUS / "exampletiffs/4D-series.ome.tif")
@@ -101,12 +122,13 @@ print("the pixels that were written:", read.dtype == written.dtype and numpy.arr
         f"{command} info YOUR.tif": "what is in it; --json for programs",
         f"{command} tags {strange}": "every tag",
         f"{command} read --help": "windows and levels to .npy, .tif or .png",
+        f"{command} stats YOUR.png --memory 64MB": "a histogram, percentiles, a threshold: --help",
         f"{DEMO}/window.png, {DEMO}/overview.png": "what was read above",
-        "README.md": "the Python side",
+        "README.md, docs/": "the Python side",
         "make test, make bench": "the tests; timings beside rasterio, tifffile and async-geotiff",
     }
     for what, why in hints.items():
-        print(f"  {what:<44}  {why}")
+        print(f"  {what:<50}  {why}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ HEAVY = {
     "asyncio",
     "concurrent.futures.process",
     "imagecodecs",
-    "isal",
     "multiprocessing",
     "obstore",
     "pyproj",

@@ -1,7 +1,7 @@
 """gigapix opens images that don't fit in memory and reads only what it must.
 
     open, open_async      an `Image`, of `Level`s; a `Window` is a part of one; `Settings` and `Cache`: how it is read
-    validate              whether a file is a Cloud Optimized GeoTIFF: a `Report`
+    validate              whether a file is a Cloud Optimized GeoTIFF, a Zarr group a sound pyramid: a `Report`
     scan, Catalog         a table of many images, from which they open without a request
     GigapixError          what is wrong with a file, a server, or what was asked; its kinds are public, too
 
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from gigapix.image.image import Image
     from gigapix.image.level import Level
     from gigapix.image.open import open, open_async  # noqa: A004  # the name that the field uses
-    from gigapix.image.validate import Report, validate, validate_async
+    from gigapix.image.validate import Report
     from gigapix.image.window import Window
+    from gigapix.pyramids.plan import PyramidPlan, pyramid
+    from gigapix.pyramids.validate import validate, validate_async
     from gigapix.source import Cache, Settings
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "MissingExtraError",
     "MissingPartError",
     "NotFoundError",
+    "PyramidPlan",
     "RangeUnsupportedError",
     "Report",
     "RequestError",
@@ -72,6 +75,7 @@ __all__ = [
     "Window",
     "open",
     "open_async",
+    "pyramid",
     "scan",
     "scan_async",
     "validate",
@@ -83,14 +87,17 @@ _ROOMS = {
     "Catalog": "catalog.catalog",
     "Image": "image.image",
     "Level": "image.level",
+    "PyramidPlan": "pyramids.plan",
+    "Report": "image.validate",
     "Settings": "source",
     "Window": "image.window",
     "open": "image.open",
     "open_async": "image.open",
+    "pyramid": "pyramids.plan",
     "scan": "catalog.scan",
     "scan_async": "catalog.scan",
-    "validate": "image.validate",
-    "validate_async": "image.validate",
+    "validate": "pyramids.validate",
+    "validate_async": "pyramids.validate",
 }
 
 

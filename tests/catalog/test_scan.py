@@ -87,13 +87,16 @@ gigapix.scan(sys.argv[1], sys.argv[2], shard_objects=5, rate=2000)
 
 
 def test_killed_at_random_moments(many, tmp_path):
-    """SIGKILL, again and again, while it lists, reads and writes; in the end each object has one row."""
+    """SIGKILL, again and again, while it lists, reads and writes; in the end each object has one row.
+
+    Twenty times by ``GIGAPIX_KILLS=20``, which takes a minute.
+    """
     out, chance = tmp_path / "out", random.Random(5)
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", CHILD, many, tmp_path / "quiet"], check=True)
     whole = time.monotonic() - began
     killed = 0
-    for _ in range(4):
+    for _ in range(int(os.environ.get("GIGAPIX_KILLS", "4"))):
         child = subprocess.Popen([sys.executable, "-c", CHILD, many, out])
         time.sleep(whole * chance.uniform(0.4, 0.95))
         child.send_signal(signal.SIGKILL)
@@ -102,6 +105,24 @@ def test_killed_at_random_moments(many, tmp_path):
     done = gigapix.scan(many, out, shard_objects=5)
     assert done.complete and done.objects == 100
     assert rows(out) == rows(tmp_path / "quiet")
+
+
+def test_what_goes_on_counts_the_errors_of_before(tmp_path):
+    for n in range(30):
+        (tmp_path / f"{n:02d}.tif").write_bytes(b"nothing")
+    first = gigapix.scan(tmp_path, tmp_path / "out", shard_objects=10)
+    next((tmp_path / "out").glob("part-00001-*")).unlink()
+    again = gigapix.scan(tmp_path, tmp_path / "out", shard_objects=10)
+    assert (first.errors, first.taken, again.errors, again.taken) == (30, 0, 30, 20)
+
+
+def test_a_progress_that_fails_ends_the_scan(many, tmp_path):
+    def fail(progress):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        gigapix.scan(many, tmp_path / "out", shard_objects=10, progress=fail)
+    assert gigapix.scan(many, tmp_path / "out", shard_objects=10).objects == 100
 
 
 def test_parts_of_a_listing_that_was_broken_off_are_swept(many, tmp_path):

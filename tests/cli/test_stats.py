@@ -10,6 +10,7 @@ import rasterio
 import tifffile
 
 from gigapix.cli.plot import BOTTOM, LEFT, RIGHT, TOP, draw
+from gigapix.cli.stats import bars
 from gigapix.ops.histogram import Histogram
 from tests.cli.conftest import Run
 
@@ -111,10 +112,37 @@ def test_the_tallest_bar_stands_where_the_values_are() -> None:
     assert columns.size >= 2
 
 
+def test_equal_counts_are_equally_high() -> None:
+    assert bars(Histogram(kind="values", min=0, max=99, counts=(7,) * 100)) == "█" * 64
+
+
 def test_wrong_arguments(run: Run, cog: Path) -> None:
     for arguments in (("--percentiles", "2,x"), ("--percentiles", "101"), ("--unique", 0), ("--threshold", "best")):
         run("stats", cog, *arguments, code=2)
-    assert "memory" in run("stats", cog, "--memory", "some", code=1).output
+    assert "memory can't be 'some'" in run("stats", cog, "--memory", "some", code=2).output
+    assert "no folder 'nowhere'" in run("stats", cog, "--plot", "nowhere/plot.png", code=2).output
+
+
+def test_a_plot_is_not_drawn_over_the_image(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(imagecodecs.png_encode(np.zeros((9, 9), np.uint8)))
+    before = path.read_bytes()
+    assert "the image itself" in run("stats", path, "--plot", path, code=2).output
+    assert path.read_bytes() == before
+
+
+def test_close_percentiles_are_told_apart(run: Run, cog: Path) -> None:
+    (band, *_) = json.loads(run("stats", cog, "--percentiles", "99.9999999,100,0", "--json").output)["bands"]
+    assert list(band["percentiles"]) == ["99.9999999", "100", "0"]
+
+
+def test_no_valid_pixel(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "nan.tif"
+    tifffile.imwrite(path, np.full((16, 16), np.nan, np.float32))
+    lines = run("stats", path, "--threshold", "otsu", "--unique", 2, "--percentiles", 50).output.splitlines()
+    assert lines[0].split()[-2:] == ["50%", "threshold"]
+    assert lines[1].split() == ["0", "-", "-", "-", "-", "0", "0", "-", "-"]
+    assert "band 0: no value" in lines
 
 
 def test_for_people(run: Run, cog: Path, strips: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gigapix.decode import decode_into
-from gigapix.decode.cursor import is_streamable, open_cursor
+from gigapix.decode.cursor import cursor_bytes, is_streamable, open_cursor
 from gigapix.decode.streams import restarts
 from gigapix.errors import DecodeError, GigapixError, MemoryBudgetError
 from tests.decode.build import encoding, picture
@@ -122,11 +122,22 @@ def test_what_cannot_be_cut_says_how_much_it_would_take(more):
         drive(open_cursor(how_of(3), (1, 100, 100), (0, len(data))), data)
 
 
-def test_markers_too_far_apart(monkeypatch):
-    monkeypatch.setattr(restarts, "GROUP_BYTES", 0)
+def test_markers_too_far_apart():
     data = jpeg(1000, 100, restart_marker_rows=30)
     with pytest.raises(MemoryBudgetError, match="too few restart markers"):
-        drive(open_cursor(how_of(3), (1, 1000, 100), (0, len(data))), data)
+        drive(open_cursor(how_of(3), (1, 1000, 100), (0, len(data)), room=1 << 20), data)
+
+
+@pytest.mark.parametrize("width", [8192, 16384])
+def test_markers_of_every_row_of_blocks_take_twelve_megabytes_at_any_usual_width(width):
+    data = jpeg(64, width, restart_marker_rows=1)
+    how, shape = how_of(3), (1, 64, width)
+    need = cursor_bytes(how, shape, room=0)
+    assert need < 12 << 20
+    cursor = opened(data, how, shape, room=need)
+    found, error = rows(cursor, data, how, width, [16] * 4)
+    assert error is None
+    assert np.array_equal(found, whole(data, 3, 64, width))
 
 
 def test_a_missing_marker_is_found():

@@ -3,7 +3,11 @@
 import asyncio
 import os
 import random
+import subprocess
+import sys
+import time
 
+import imagecodecs
 import numpy as np
 import pytest
 from obstore.store import MemoryStore
@@ -90,18 +94,28 @@ def test_several_share_a_read(kind, put):
 
 
 @pytest.mark.parametrize("kind", ["zstd", "LZMA"])
-def test_codecs_without_checkpoints_have_an_empty_one(kind, tmp_path):
+def test_codecs_without_checkpoints_have_none(kind, tmp_path):
     data, pixels = written(kind)
     (tmp_path / "x").write_bytes(data)
     with gigapix.open(tmp_path / "x") as image:
-        assert image.index().stat().st_size < 200
+        assert image.index() is None
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]
     np.testing.assert_array_equal(cost(tmp_path / "x")[0], rows_of(pixels))
 
 
-def test_the_default_spacing_is_a_few_percent(put):
+def test_an_image_smaller_than_the_default_spacing_needs_none(put):
     path, _ = put("RGB")
     with gigapix.open(path) as image:
-        assert image.index().stat().st_size < 0.05 * ROWS * COLUMNS * 3
+        assert image.index() is None
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_default_spacing_is_a_few_percent(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (4096, 2048), "u1")
+    (tmp_path / "x.png").write_bytes(imagecodecs.png_encode(noise, level=1))
+    with gigapix.open(tmp_path / "x.png") as image:
+        size = image.index().stat().st_size
+    assert 32 << 10 < size < 0.05 * noise.size
 
 
 def test_a_changed_file_is_not_read_with_it(put, files, caplog):
@@ -187,6 +201,20 @@ def test_not_saved_it_lasts_as_long_as_the_image(put):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_killed_builds_have_left_is_removed(put):
+    path, _ = put("RGB")
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    gone, mine = int(dead.stdout), os.getpid()
+    names = [f"x.gpxi.{gone}.1", f"x.gpxi.{gone}.2", f"x.gpxi.{mine}.1", f"x.gpxi.{mine}.2", "x.gpxi.old.1"]
+    for name, idle in zip(names, (3600, 0, 3600, 10**6, 10**6), strict=True):
+        path.with_name(name).write_bytes(b"x")
+        os.utime(path.with_name(name), (time.time() - idle,) * 2)
+    with gigapix.open(path) as image:
+        image.index(spacing=10)
+    left = {each.name for each in path.parent.iterdir()} - {"x", "x.gpxi"}
+    assert left == {names[1], names[2], names[4]}  # young, perhaps of this process, and nobody's
+
+
 def test_saved_to_a_path(put, tmp_path):
     path, pixels = put("RGB")
     with gigapix.open(path) as image:
@@ -201,7 +229,7 @@ def test_bytes_have_no_place_for_one(files):
         image.index(save=False)
 
 
-@pytest.mark.parametrize("spacing", [0, -1])
+@pytest.mark.parametrize("spacing", [0, -1, 2.5])
 def test_rows_lie_between_two(spacing, put):
     with gigapix.open(put("RGB")[0]) as image, pytest.raises(gigapix.RequestError, match="spacing"):
         image.index(spacing=spacing)

@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import gigapix
 from gigapix.image.pieces import pieces
@@ -182,3 +183,36 @@ def test_many_small_tiles_are_few_pieces_and_little_memory(tmp_path):
     assert sum(sizes) == pixels.nbytes
     assert len(sizes) < 400
     assert peak < 320 << 10
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("layout", ["strips", "tiles"])
+def test_many_segments_take_no_more_memory_than_few(layout, compression, tmp_path):
+    """Neither what is listed, nor the ranges that are remembered, nor a module that only large tables would need."""
+
+    def peak(rows):
+        pixels = np.zeros((rows, 64, 3), np.uint8)
+        how = {"rowsperstrip": 16} if layout == "strips" else {"tile": (16, 32)}
+        tifffile.imwrite(tmp_path / "x.tif", pixels, compression=compression, **how)
+        with gigapix.open(tmp_path / "x.tif") as image:
+            tracemalloc.start()
+            pieces(image, 0, lambda piece: False, memory=1 << 20, placed=False, threads=1)
+            found = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return found
+
+    peak(1600)  # what is imported and kept once
+    assert peak(16 * 4000) < peak(16 * 500) + (32 << 10)
+
+
+def test_a_png_of_a_thousand_columns_in_192_kilobytes(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (600, 1024, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    with gigapix.open(tmp_path / "x.png") as image:
+        image.statistics(memory="192kB")
+        tracemalloc.start()
+        found = image.statistics(memory="192kB")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert [band.sum for band in found] == pixels.sum(axis=(0, 1)).tolist()
+    assert peak < 256 << 10

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gigapix.kernels import counts
+from gigapix.kernels.counts import count_bins
+from gigapix.ops.histogram import edges_of
 
 NARROW = {1: ["u1", "i1", "?"], 2: ["u2", "i2"]}
 
@@ -154,3 +156,45 @@ def test_the_order_does_not_matter() -> None:
     parts = [counts.moments(part) for part in np.split(random.permutation(values), [1, 40_000, 65_000])]
     assert whole[5:] == (sum(p[5] for p in parts), sum(p[6] for p in parts))
     assert whole[5] / 2**1074 == math.fsum(values)
+
+
+@given(
+    st.sampled_from(["f4", "f8", "i4", "u4"]),
+    st.integers(0, 2**32),
+    st.integers(1, 300),
+    st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_bins_are_numpys(kind, seed, bins, bounds, at_edges):
+    rng, dtype = np.random.default_rng(seed), np.dtype(kind)
+    low, high = bounds[0], bounds[0] + bounds[1]
+    edges = edges_of(dtype, (low, high), bins)
+    if edges is None:
+        return
+    values = rng.uniform(low - 0.1 * bounds[1], high + 0.1 * bounds[1], 500)
+    if at_edges:
+        values[:400] = rng.choice(edges, 400)
+        values[:200] = np.nextafter(values[:200], rng.choice([-np.inf, np.inf], 200))
+    values = np.clip(values, *((np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "iu" else (-3e38, 3e38)))
+    values = values.astype(dtype)
+    if dtype.kind == "f":
+        values[400:405] = np.nan, np.inf, -np.inf, low, high
+    marker = values[450]
+    counts = np.zeros(bins, np.int64)
+    count_bins(np.repeat(values, 2)[::2].reshape(20, 25), edges, counts, marker)
+    valid = values[(values == values) & (values != marker)]
+    assert counts.tolist() == np.histogram(valid, bins, (low, high))[0].tolist()
+
+
+@pytest.mark.parametrize(
+    "edges", [[0.0], [0.0, 0.0], [1.0, 0.0], [0.0, np.nan], [0.0, np.inf], [-1e308, 1e308], [0, 1, 2]]
+)
+def test_edges_that_are_none_are_refused(edges):
+    with pytest.raises(ValueError, match="edges for 1 bins"):
+        count_bins(np.zeros(3), np.array(edges, np.float64), np.zeros(1, np.int64))
+
+
+def test_types_that_have_no_bins_are_refused():
+    with pytest.raises(ValueError, match="not numbers of 32 bits"):
+        count_bins(np.zeros(3, np.int64), np.array([0.0, 1.0]), np.zeros(1, np.int64))

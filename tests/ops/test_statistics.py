@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import gigapix
 from gigapix.ops.statistics import Statistics, finish, measure, merge, partial_of_counts
 
 WIDE = ["u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16"]
@@ -129,3 +131,20 @@ def test_nothing_valid(dtype: str) -> None:
 
 def test_negative_zero_is_zero() -> None:
     assert repr(figures([-0.0, 0.0])) == repr(figures([0.0, -0.0])) == repr(figures([[0.0], [0.0]]))
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i2"])
+@pytest.mark.parametrize("nodata", [None, 7, 70_000])
+def test_sixteen_bits_without_room_for_counts(dtype, nodata, tmp_path):
+    pixels = np.random.default_rng(3).integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (300, 400, 2)).astype(dtype)
+    pixels[:50] = 7
+    extra = [] if nodata is None else [(42113, 2, 0, str(nodata), False)]
+    tifffile.imwrite(
+        tmp_path / "x.tif", pixels, planarconfig="contig", photometric="minisblack", rowsperstrip=20, extratags=extra
+    )
+    with gigapix.open(tmp_path / "x.tif") as image:
+        found = image.statistics(memory="200kB")
+        assert found == image.statistics(memory="64MB")
+        assert found[0].valid == 120_000 - 20_000 * (nodata == 7) - (nodata == 7) * int((pixels[50:, :, 0] == 7).sum())
+        with pytest.raises(gigapix.MemoryBudgetError):
+            image.histogram(memory="200kB")

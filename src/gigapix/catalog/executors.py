@@ -15,8 +15,8 @@ from gigapix.errors import MissingExtraError, RequestError
 FOREIGN: Final = 64
 """Shards under way on an executor whose workers can't be counted."""
 
-INSIDE: Final = 1
-"""Shards under way in this process: a second one would only fight for Python's lock."""
+INSIDE: Final = 2
+"""Shards under way in this process: while one waits for its last rows, the next one is read."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from gigapix import errors
-from gigapix.catalog.rows import NO_VALUES, NOTHING, VALUES, Structure, Values, describe, values_of
+from gigapix.catalog.rows import NOTHING, Structure, describe
 from gigapix.catalog.tables import Table, table_ranges, tables_of
 from gigapix.catalog.templates import Templates
+from gigapix.catalog.values import NO_VALUES, VALUES, Values, values_of
 from gigapix.errors import GigapixError, MissingPartError
 from gigapix.formats.model import Buffer, Elsewhere, Range, Steps
 from gigapix.formats.tiff.ifd import Ifd
@@ -93,28 +94,16 @@ class Place:
 
 def read_header(place: Place, templates: Templates, listed: Listed) -> Header:
     """Read one header. Never raises: what goes wrong is in the row."""
-    reading = _Reading(place, listed)
-    try:
-        return reading.header(templates)
-    except Exception as error:  # noqa: BLE001  # one object must not cost the others
-        code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), "internal")
-        text = f"{type(error).__name__}: {error}"
-        if isinstance(error, GigapixError):
-            text = error.message if error.offset is None else f"{error.message} (at byte {error.offset})"
-        return Header(
-            listed=reading.listed,
-            store=place.name,
-            error_code=code,
-            error=text,
-            requests=reading.requests,
-            received=reading.received,
-        )
-    finally:
-        reading.close()
+    return Reading(place, listed).header(templates)
 
 
-class _Reading:
-    """The reading of one header: the bytes of the first request, and a `HeaderCache` where those are not enough."""
+class Reading:
+    """The reading of one header: the first request, which is sent at once, and what follows from its bytes.
+
+    Where those are not enough, a `HeaderCache` fetches the rest.
+    """
+
+    __slots__ = ("_cache", "_data", "_tries", "asked", "listed", "place")
 
     def __init__(self, place: Place, listed: Listed) -> None:
         self.place = place
@@ -123,17 +112,40 @@ class _Reading:
         self._tries = 0
         self._data = b""
         self._cache: HeaderCache | None = None
+        self._first_request()
+
+    def header(self, templates: Templates) -> Header:
+        """The row. Never raises."""
+        try:
+            return self._header(templates)
+        except Exception as error:  # noqa: BLE001  # one object must not cost the others
+            code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), "internal")
+            text = f"{type(error).__name__}: {error}"
+            if isinstance(error, GigapixError):
+                text = error.message if error.offset is None else f"{error.message} (at byte {error.offset})"
+            return Header(
+                listed=self.listed,
+                store=self.place.name,
+                error_code=code,
+                error=text,
+                requests=self.requests,
+                received=self.received,
+            )
+        finally:
+            if self._cache is not None:
+                self._cache.close()
 
     @property
     def requests(self) -> int:
+        """Sent so far, repeated ones too."""
         return self._tries + (self._cache.source.stats.requests if self._cache else 0)
 
     @property
     def received(self) -> int:
+        """Bytes, so far."""
         return len(self._data) + (self._cache.source.stats.bytes if self._cache else 0)
 
-    def header(self, templates: Templates) -> Header:
-        self._first_request()
+    def _header(self, templates: Templates) -> Header:
         known = templates.find(self._data)
         if known is not None:
             template, values = known
@@ -152,7 +164,7 @@ class _Reading:
             self.listed,
             place.name,
             found.structure,
-            values_of(found.structure, values),
+            values_of(found.structure.others, values),
             self.requests,
             self.received,
             kept=kept,
@@ -231,10 +243,6 @@ class _Reading:
         size = self.listed.size or 0
         ranges = [(start, min(length, size - start)) for start, length in ranges if start < size]
         return [(r[0], bytes(data)) for r, data in zip(ranges, self._fetch(ranges), strict=True)]
-
-    def close(self) -> None:
-        if self._cache is not None:
-            self._cache.close()
 
 
 def _of_file(folder: str, listed: Listed, wanted: int) -> tuple[bytes, Listed]:

@@ -44,6 +44,10 @@ class Folder:
         except FileNotFoundError as error:
             raise NotFoundError("there is no such file", path=f"{self.name}/{path}") from error
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Some bytes of a file."""
+        return bytes(self.store.get_range(self.prefix + path, start=start, length=length))
+
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Names and sizes of the files in it (or in a folder in it), not of those further down."""
         for entry in self.store.list_with_delimiter((self.prefix + prefix) or None)["objects"]:

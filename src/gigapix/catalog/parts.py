@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigapix.catalog.headers import Header
+from gigapix.catalog.outputs import Folder
 from gigapix.catalog.places import outlines
-from gigapix.catalog.rows import TEXTS
 from gigapix.catalog.schema import pyarrow, schema, structure
+from gigapix.catalog.transforms import transforms_of
+from gigapix.catalog.values import TEXTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
 ROW_GROUP: Final = 4_000
 """Rows of a row group: a few hundred bytes each, without headers."""
 
-CHUNK: Final = 1_000
-"""Rows that are Python's objects at once, some 10 kB each where no two files are alike."""
-
 _PLAIN: Final = ("header.list.element.data", "tiles.list.element.counts.list.element", "geometry")
 """Leaves without a dictionary: no two values are the same, or another encoding is better."""
+
+
+_SORTED: Final = (
+    "store", "path", "size", "last_modified", "error_code", "compression", "image_height", "image_width", "crs",
+    "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax",
+)  # fmt: skip
+"""Leaves that are filtered by: of these a row group tells the least and the greatest value."""
 
 
 def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
@@ -39,10 +47,6 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
     columns: dict[str, Any] = _structures(rows, target)
     listed = [row.listed for row in rows]
     values = [row.values for row in rows]
-    transforms = [each.transform for each in values]
-    shapes, boxes = outlines(
-        [row.structure.columns.get("crs_wkt") for row in rows], transforms, [row.structure.size for row in rows]
-    )
     own: dict[str, list[Any]] = {
         "path": [each.path for each in listed],
         "size": [each.size for each in listed],
@@ -52,18 +56,13 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
         "error": [row.error for row in rows],
         "requests": [row.requests for row in rows],
         "bytes": [row.received for row in rows],
-        "model_pixel_scale": [each.scale for each in values],
-        "model_tiepoint": [each.tiepoint for each in values],
-        "other_tags": [each.others for each in values],
-        "transform": transforms,
-        "bounds": [each.bounds for each in values],
-        "geometry": shapes,
-        "bbox": boxes,
         **{name: [each.texts.get(name) for each in values] for name in TEXTS.values()},
         "store": [row.store for row in rows],
     }
     for name, cells in own.items():
         columns[name] = pa.array(cells, target.field(name).type)
+    columns["other_tags"] = _repeated([each.others for each in values], target.field("other_tags").type)
+    columns |= _places(rows, target)
     if headers:
         columns["header"] = _headers(rows, target.field("header").type)
     if tiles:
@@ -72,14 +71,70 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
 
 
 def _structures(rows: Sequence[Header], target: pa.Schema) -> dict[str, Any]:
-    pa = pyarrow()
     names = structure()
-    unique = {id(row.structure): row.structure for row in rows}
-    place = {key: n for n, key in enumerate(unique)}
-    fields = pa.struct([target.field(name) for name in names])
-    made = pa.array([dict(each.columns) for each in unique.values()], fields)
-    taken = made.take(pa.array([place[id(row.structure)] for row in rows], pa.int64()))
+    fields = pyarrow().struct([target.field(name) for name in names])
+    taken = _repeated([row.structure for row in rows], fields, lambda each: dict(each.columns))
     return dict(zip(names, taken.flatten(), strict=True))
+
+
+def _repeated(cells: Sequence[Any], kind: Any, made: Callable[[Any], Any] = lambda cell: cell) -> Any:
+    """An array of cells, of which many are the same object: each is made into Arrow's form once."""
+    pa = pyarrow()
+    unique: dict[int, int] = {}
+    places = [unique.setdefault(id(cell), len(unique)) for cell in cells]
+    firsts = dict(zip(places, cells, strict=True))
+    array = pa.array([made(firsts[n]) for n in range(len(firsts))], kind)
+    return array.take(pa.array(places, pa.int64())) if len(firsts) < len(cells) else array
+
+
+def _places(rows: Sequence[Header], target: pa.Schema) -> dict[str, Any]:
+    """Where images lie. The files of a scene lie at the same place, which is worked out once."""
+    pa = pyarrow()
+    unique: dict[Any, int] = {}
+    firsts: list[Header] = []
+    places = []
+    for row in rows:
+        _, scale, tiepoint, matrix, _ = row.values
+        number = unique.setdefault((scale, tiepoint, matrix, id(row.structure)), len(firsts))
+        if number == len(firsts):
+            firsts.append(row)
+        places.append(number)
+    transforms, bounds, placed = transforms_of(firsts)
+    systems = [row.structure.columns.get("crs_wkt") for row in firsts]
+    shapes, boxes = outlines(
+        [wkt if lies else None for wkt, lies in zip(systems, placed.tolist(), strict=True)],
+        transforms,
+        np.array([row.structure.size for row in firsts], float).reshape(-1, 2),
+    )
+    outside = pa.array(np.isnan(boxes[:, 0]))
+    columns = {
+        "model_pixel_scale": _numbers([row.values.scale for row in firsts]),
+        "model_tiepoint": _numbers([row.values.tiepoint for row in firsts]),
+        "transform": _equal_lists(transforms, ~placed),
+        "bounds": _equal_lists(bounds, ~placed),
+        "geometry": pa.array(shapes, pa.binary()),
+        "bbox": pa.StructArray.from_arrays(
+            [pa.array(side) for side in boxes.T], fields=list(target.field("bbox").type), mask=outside
+        ),
+    }
+    if len(firsts) == len(rows):
+        return columns
+    taken = pa.StructArray.from_arrays(list(columns.values()), names=list(columns)).take(pa.array(places, pa.int64()))
+    return dict(zip(columns, taken.flatten(), strict=True))
+
+
+def _numbers(lists: Sequence[Sequence[float] | None]) -> Any:
+    pa = pyarrow()
+    flat = np.fromiter(chain.from_iterable(each for each in lists if each is not None), float)
+    return _lists(pa.array(flat), lists, pa.list_(pa.float64()))
+
+
+def _equal_lists(values: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
+    """The rows of a matrix as lists, null where they are `missing`."""
+    pa = pyarrow()
+    ends = np.concatenate(([0], np.cumsum(np.where(missing, 0, values.shape[1])))).astype(np.int32)
+    flat = pa.array(values[~missing].ravel())
+    return pa.ListArray.from_arrays(pa.array(ends), flat, mask=pa.array(missing))
 
 
 def _headers(rows: Sequence[Header], kind: Any) -> Any:
@@ -125,6 +180,7 @@ class Part:
             shape,
             compression="zstd",
             use_dictionary=[leaf for leaf in leaves if leaf not in _PLAIN],
+            write_statistics=list(_SORTED),
             column_encoding=split or None,
         )
 
@@ -146,6 +202,16 @@ class Part:
         self._writer.add_key_value_metadata({"gigapix.counts": json.dumps(counts)})
         self._writer.close()
         return self._sink.getvalue()
+
+
+def counts_of(folder: Folder, part: str, size: int) -> dict[str, int]:
+    """What `Part.finished` was told of a part of `size` bytes that is there: its footer is read, and no more."""
+    import pyarrow.parquet as pq
+
+    length = int.from_bytes(folder.read_range(part, size - 8, 4), "little") + 8
+    footer = b"PAR1" + folder.read_range(part, size - length, length)
+    metadata = pq.read_metadata(io.BytesIO(footer)).metadata or {}
+    return {"errors": 0, **json.loads(metadata.get(b"gigapix.counts", b"{}"))}
 
 
 @lru_cache(maxsize=8)

@@ -39,37 +39,33 @@ def crs_of(directory: tuple[int, ...], doubles: tuple[float, ...], text: str) ->
 
 
 def outlines(
-    systems: Sequence[str | None], transforms: Sequence[Sequence[float] | None], sizes: Sequence[tuple[int, int]]
-) -> tuple[list[bytes | None], list[dict[str, float] | None]]:
-    """The outlines of images as WKB and their boxes; None where an image has no transform or no place on the Earth.
+    systems: Sequence[str | None], transforms: NDArray[Any], sizes: NDArray[Any]
+) -> tuple[list[bytes | None], NDArray[Any]]:
+    """The outlines of images as WKB, None where one has no place on the Earth, and their boxes, NaN there.
 
-    systems: WKT. sizes: (width, height).
+    systems: WKT. transforms: six numbers a row. sizes: (width, height). The boxes have (west, south, east, north).
     """
     shapes: list[bytes | None] = [None] * len(systems)
-    boxes: list[dict[str, float] | None] = [None] * len(systems)
+    boxes = np.full((len(systems), 4), np.nan)
     groups: dict[str, list[int]] = {}
-    for place, (wkt, transform) in enumerate(zip(systems, transforms, strict=True)):
-        if wkt is not None and transform is not None:
+    for place, wkt in enumerate(systems):
+        if wkt is not None:
             groups.setdefault(wkt, []).append(place)
     for wkt, places in groups.items():
-        lon, lat = _projected(
-            wkt, np.array([transforms[n] for n in places], float), np.array([sizes[n] for n in places], float)
-        )
+        lon, lat = _projected(wkt, transforms[places], sizes[places])
         lon[~np.isfinite(lon)] = np.nan  # PROJ's way to say that a point is outside
         sound = np.isfinite(lon).all(1) & np.isfinite(lat).all(1) & (np.abs(lat) <= 90 + 1e-9).all(1)
         whole = sound & (np.abs(np.diff(lon, axis=1, append=lon[:, :1])) <= 180).all(1) & (np.abs(lon) <= 180).all(1)
         rings = np.stack((lon, lat), -1)
         rings = np.concatenate((rings, rings[:, :1]), 1).astype("<f8")
-        bounds = np.stack((lon.min(1), lat.min(1), lon.max(1), lat.max(1)), 1).tolist()
-        head = struct.pack("<BIII", 1, 3, 1, rings.shape[1])
-        for n, place in enumerate(places):
-            if whole[n]:
-                shapes[place], box = head + rings[n].tobytes(), bounds[n]
-            elif sound[n]:
-                shapes[place], box = _leaping(lon[n], lat[n])
-            else:
-                continue
-            boxes[place] = dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
+        bounds = np.stack((lon.min(1), lat.min(1), lon.max(1), lat.max(1)), 1)
+        boxes[np.array(places)[whole]] = bounds[whole]
+        head, points, step = struct.pack("<BIII", 1, 3, 1, rings.shape[1]), rings.tobytes(), rings[0].nbytes
+        for n, (place, is_whole, is_sound) in enumerate(zip(places, whole.tolist(), sound.tolist(), strict=True)):
+            if is_whole:
+                shapes[place] = head + points[n * step : (n + 1) * step]
+            elif is_sound:
+                shapes[place], boxes[place] = _leaping(lon[n], lat[n])
     return shapes, boxes
 
 

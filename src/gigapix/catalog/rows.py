@@ -1,22 +1,20 @@
 """What a row says of a file, as steps of the library's own parser: sans-I/O, one for TIFF and PNG.
 
 A row is made of two halves. `Structure` is what follows from how the file is built: sizes, encodings, directories, the
-coordinate system. `values_of` is what differs between files that are built alike: tiepoints, texts, dates. A bucket has
+coordinate system. `Values` is what differs between files that are built alike: tiepoints, texts, dates. A bucket has
 millions of files and few structures, so that only the second half is worked out for each (`gigapix.catalog.templates`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from gigapix.catalog.places import crs_of
 from gigapix.catalog.schema import GEOKEYS
+from gigapix.catalog.values import VALUES, integers, ratio, shown, whole
 from gigapix.errors import GigapixError
 from gigapix.formats import detect
 from gigapix.formats.model import Described, Steps
@@ -26,7 +24,6 @@ from gigapix.formats.tiff.groups import sub_pages
 from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.series import ImageSpec
 from gigapix.formats.tiff.tags import TABLES
-from gigapix.image.geo import bounds_of, transform_of
 
 MAX_LISTED: Final = 256
 """Directories of a file that get an entry. A time series has more, all alike, each of which may cost a request."""
@@ -34,21 +31,8 @@ MAX_LISTED: Final = 256
 MAX_OTHER_BYTES: Final = 16384
 """Of a tag without a column of its own; a longer value (a thumbnail, a colour profile) is left out."""
 
-MAX_TEXT: Final = 1 << 20
-"""Characters of a text. Longer ones (the OME-XML of a plate) are left out: a thousand rows are in memory at once."""
-
-TEXTS: Final[Mapping[int, str]] = {
-    270: "image_description", 306: "date_time", 305: "software", 269: "document_name", 315: "artist",
-    316: "host_computer", 33432: "copyright",
-}  # fmt: skip
-
 SHORT: Final = 4096
 """Numbers and characters of GeoKeys that are remembered: PROJ takes milliseconds, and a bucket has a few systems."""
-
-_SCALE, _TIEPOINT, _MATRIX, _GDAL = 33550, 33922, 34264, 42112
-
-VALUES: Final = frozenset({*TEXTS, _SCALE, _TIEPOINT, _MATRIX, _GDAL})
-"""Tags whose values belong to the file and not to its structure."""
 
 _INTEGERS: Final[Mapping[str, int]] = {
     "compression": 259, "image_height": 257, "image_width": 256, "new_subfile_type": 254, "orientation": 274,
@@ -63,7 +47,7 @@ _RATIOS: Final[Mapping[str, int]] = {"x_resolution": 282, "y_resolution": 283}
 _OWN: Final = frozenset({
     *VALUES, *TABLES, *_INTEGERS.values(), *_LISTS.values(), *_RATIOS.values(), 347, 34735, 34736, 34737,
 })  # fmt: skip
-"""Tags that are not among `other_tags`, of which `_GDAL` and `_MATRIX` are added again with each file's value."""
+"""Tags that are not among `other_tags`; GDAL's metadata and the matrix are added again with each file's value."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -273,89 +257,3 @@ def _key(value: Any, kind: str) -> Any:
     if isinstance(value, str) or value is None:
         return None
     return float(value) if kind == "double" else int(value)
-
-
-class Values(NamedTuple):
-    """The half of a row that is the file's own."""
-
-    texts: Mapping[str, str]
-    scale: tuple[float, ...] | None
-    tiepoint: tuple[float, ...] | None
-    others: tuple[tuple[str, str], ...]
-    transform: tuple[float, ...] | None
-    bounds: tuple[float, ...] | None
-
-
-NO_VALUES: Final = Values({}, None, None, (), None, None)
-
-
-def values_of(structure: Structure, values: Mapping[int, Any]) -> Values:
-    """The values of a file's `VALUES`, by tag. Called for each file: it is as short as it can be."""
-    texts: dict[str, str] = {}
-    others = structure.others
-    scale = tiepoint = matrix = None
-    for code, value in values.items():
-        if code == _SCALE:
-            scale = numbers(value)
-        elif code == _TIEPOINT:
-            tiepoint = numbers(value)
-        elif code in TEXTS:
-            if isinstance(value, str) and len(value) <= MAX_TEXT:
-                texts[TEXTS[code]] = value
-        elif code == _GDAL:
-            text = shown(value)
-            others = (*others, (str(_GDAL), text)) if len(text) <= MAX_TEXT else others
-        elif code == _MATRIX:
-            matrix = numbers(value)
-            others = (*others, (str(_MATRIX), shown(value)))
-    affine = transform_of(scale, tiepoint, matrix, structure.raster_type)
-    if affine is None:
-        return Values(texts, scale, tiepoint, others, None, None)
-    transform = (affine.a, affine.b, affine.c, affine.d, affine.e, affine.f)
-    return Values(texts, scale, tiepoint, others, transform, bounds_of(transform, *structure.size))
-
-
-def whole(value: Any) -> int | None:
-    """An integer of 64 bits, of several the first one; None for anything else."""
-    if type(value) is int and -(1 << 31) <= value < 1 << 63:
-        return value
-    if isinstance(value, tuple | np.ndarray) and len(value):
-        value = value[0]
-    if not isinstance(value, int | np.integer):
-        return None
-    return int(value) if -(1 << 31) <= value < 1 << 63 else None
-
-
-def integers(value: Any) -> list[int] | None:
-    """Integers as a list; None where there are none."""
-    if value is None:
-        return None
-    several = value if isinstance(value, tuple | np.ndarray | bytes) else (value,)
-    found = [whole(each) for each in several]
-    return [each for each in found if each is not None] if None not in found else None
-
-
-def numbers(value: Any) -> tuple[float, ...] | None:
-    """Floats; None where there are none."""
-    if type(value) is tuple and type(value[0]) is float:
-        return value  # of DOUBLE, as it should be
-    if value is None or isinstance(value, str | bytes):
-        return None
-    several = value if isinstance(value, tuple | np.ndarray) else (value,)
-    return tuple(float(each) for each in several if isinstance(each, int | float | np.number)) or None
-
-
-def ratio(value: Any) -> float | None:
-    """A rational as a float."""
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, int) for each in value):
-        return value[0] / value[1] if value[1] else None
-    return float(value) if isinstance(value, int | float) else None
-
-
-def shown(value: Any) -> str:
-    """The value of a tag as text: text as it is, bytes as hexadecimal digits, numbers as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return value.hex()
-    return json.dumps(value.tolist() if isinstance(value, np.ndarray) else value, default=str)

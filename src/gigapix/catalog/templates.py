@@ -9,11 +9,13 @@ the template's structure. Nothing is assumed: whatever differs in any other byte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gigapix.catalog.rows import VALUES, Found
+from gigapix.catalog.rows import Found
+from gigapix.catalog.values import VALUES
 from gigapix.formats.model import Range
 from gigapix.formats.tiff.descriptions import kind_of
 from gigapix.formats.tiff.directory import LIKELY_BYTES
@@ -21,7 +23,7 @@ from gigapix.formats.tiff.ghost import GHOST_BYTES, parse_ghost
 from gigapix.formats.tiff.header import HEADER_BYTES
 from gigapix.formats.tiff.ifd import Entry, Ifd
 from gigapix.formats.tiff.tags import TABLES
-from gigapix.formats.tiff.values import decode_value
+from gigapix.formats.tiff.values import FEW, SCALARS, decode_value
 
 MOST: Final = 512
 """Templates that are kept, some 50 kB each. Then all are forgotten, which costs as many parses."""
@@ -40,8 +42,10 @@ class Template:
     """The file's first bytes, up to the first one that may differ."""
     pieces: tuple[tuple[slice, bytes], ...]
     """The further bytes that must be the same."""
-    values: tuple[Entry, ...]
-    """What is decoded for each file."""
+    values: tuple[tuple[Entry, Callable[[bytes, int], Any] | None], ...]
+    """What is decoded for each file, with the quick way to do it where there is one."""
+    reach: int
+    """Where the last of these ends."""
     ghost: bool
     texts: bool
     """Whether there are texts that tell the kind of a file."""
@@ -59,7 +63,10 @@ class Templates:
         """The template of a file that begins with `data`, and its own values."""
         for length, heads in list(self._found.items()):
             for template in heads.get(data[:length], ()):
-                if all(data[where] == same for where, same in template.pieces):
+                for where, same in template.pieces:
+                    if data[where] != same:
+                        break
+                else:
                     values = _values(template, data)
                     if values is not None:
                         self._hits += 1
@@ -83,13 +90,15 @@ def _values(template: Template, data: bytes) -> dict[int, Any] | None:
     """The file's own values; None where they make it a file of another kind after all."""
     first = template.found.first
     assert first is not None  # noqa: S101  # `_template` makes none without
+    if len(data) < template.reach:
+        return None
     order = first.header.byteorder
     found: dict[int, Any] = {}
-    for code, kind, count, offset, nbytes in template.values:
-        raw = data[offset : offset + nbytes]
-        if len(raw) < nbytes:
-            return None
-        found[code] = decode_value(code, kind, count, raw, order)
+    for (code, kind, count, offset, nbytes), unpack in template.values:
+        if unpack is not None:
+            found[code] = unpack(data, offset)
+        else:
+            found[code] = decode_value(code, kind, count, data[offset : offset + nbytes], order)
     if template.texts and kind_of(found.get(270, ""), found.get(305, ""), first.entries.keys()) != "plain":
         return None
     start = 16 if first.header.bigtiff else 8
@@ -133,10 +142,18 @@ def _template(found: Found, data: bytes, asked: Sequence[Range]) -> Template | N
         tuple(asked),
         data[: merged[0][1]],
         tuple((slice(a, b), data[a:b]) for a, b in merged[1:]),
-        tuple(values),
+        tuple((entry, _unpack(entry, first.header.byteorder)) for entry in values),
+        max((entry.offset + entry.nbytes for entry in values), default=0),
         ghost is not None,
         270 in first.entries or 305 in first.entries,
     )
+
+
+def _unpack(entry: Entry, byteorder: str) -> Callable[[bytes, int], Any] | None:
+    """What `decode_value` does for several numbers, prepared."""
+    if not 1 < entry.count <= FEW or entry.type not in SCALARS:
+        return None
+    return struct.Struct(f"{byteorder}{entry.count}{SCALARS[entry.type]}").unpack_from
 
 
 def _extent(ifd: Ifd, data: bytes) -> tuple[Range, list[Range]]:

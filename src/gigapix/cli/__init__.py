@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType({
     "stats": "Exact minimum, maximum, mean, deviation and histogram of each band.",
     "scan": "Read the headers of many images into a Parquet catalogue.",
     "query": "Ask a catalogue by SQL.",
+    "pyramid": "Make all resolutions of an image, as OME-Zarr and GeoZarr.",
     "validate": "Tell whether a file is a Cloud Optimized GeoTIFF, and why not.",
     "create-tms": "Write the TileMatrixSet of an image's own grid (OGC, JSON).",
 })  # fmt: skip

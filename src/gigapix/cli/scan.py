@@ -13,7 +13,7 @@ import click
 from gigapix.cli.options import debug_option
 
 if TYPE_CHECKING:
-    from gigapix.catalog.scan import Progress
+    from gigapix.catalog.job import Progress
 
 
 @click.command(name="scan")

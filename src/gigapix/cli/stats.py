@@ -31,21 +31,41 @@ def _percentiles(_ctx: click.Context, _param: click.Parameter, value: str | None
     return found
 
 
+def _memory(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    from gigapix.errors import RequestError
+    from gigapix.image.memory import budget_of
+
+    try:
+        return None if value is None else budget_of(value)
+    except RequestError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _plot(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix.lower() != ".png":
+        raise click.BadParameter("must end in .png")
+    if value is not None and not value.parent.is_dir():  # to be told now, not when all pixels are read
+        raise click.BadParameter(f"there is no folder {str(value.parent)!r}")
+    return value
+
+
 @click.command(name="stats")
 @path_argument
 @index_option
 @level_option
-@click.option("--memory", metavar="SIZE", help="What to stay within, as 64MB; a quarter of what is free without it.")
+@click.option("--memory", metavar="SIZE", callback=_memory, help="Such as 64MB; a quarter of what is free without it.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many decode at once; one a core without it.")
 @click.option("--histogram", is_flag=True, help="Count samples of more than 16 bits, too: 256 bins, in a second pass.")
 @click.option("--percentiles", metavar="Q,...", callback=_percentiles, help="Exact ones, of 0 to 100, as in 2,98.")
 @click.option("--unique", type=click.IntRange(min=1), metavar="N", help="Which values there are, if N at most.")
 @click.option("--threshold", type=click.Choice(["otsu", "triangle", "yen", "isodata"]), help="From the histogram.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the histogram to a PNG.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), callback=_plot, help="Draw the histograms to a PNG."
+)
 @json_option
 @debug_option
 def command(
-    path: str, index: int, level: int, memory: str | None, threads: int | None, histogram: bool,
+    path: str, index: int, level: int, memory: int | None, threads: int | None, histogram: bool,
     percentiles: tuple[float, ...], unique: int | None, threshold: str | None, plot: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Print exact statistics of each band: of every pixel, in bounded memory.
@@ -58,8 +78,8 @@ def command(
     from gigapix.ops.histogram import is_narrow
     from gigapix.ops.image import summary
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise click.BadParameter("must end in .png", param_hint="--plot")
+    if plot is not None and plot.exists() and Path(path).exists() and plot.samefile(path):
+        raise click.BadParameter("is the image itself", param_hint="--plot")
     with opened(path, index) as image:
         dtype = image.dtype
         histogram = histogram or plot is not None or is_narrow(dtype)
@@ -81,7 +101,7 @@ def command(
         bands = [_plain(band, percentiles, unique, threshold) for band in found.bands]
         print_json({"path": path, "index": index, "level": level, "passes": found.passes, "bands": bands})
     else:
-        _print(found, percentiles)
+        _print(found, percentiles, threshold)
 
 
 def _plain(
@@ -92,7 +112,7 @@ def _plain(
     found["histogram"] = asdict(band.histogram) if band.histogram else None
     if percentiles:
         values = band.percentiles or (None,) * len(percentiles)
-        found["percentiles"] = {f"{q:g}": value for q, value in zip(percentiles, values, strict=True)}
+        found["percentiles"] = {_percent(q): value for q, value in zip(percentiles, values, strict=True)}
     if unique is not None and band.unique is not None:
         found["unique"] = asdict(band.unique) | {"more": band.unique.more}
     if threshold is not None:
@@ -100,11 +120,16 @@ def _plain(
     return found
 
 
-def _print(found: Summary, percentiles: tuple[float, ...]) -> None:
+def _percent(q: float) -> str:
+    """``2``, ``97.5``: in full, so that no two are the same."""
+    return str(q).removesuffix(".0")
+
+
+def _print(found: Summary, percentiles: tuple[float, ...], threshold: str | None) -> None:
     from gigapix.cli.output import columns, number
 
-    names = [f"{q:g}%" for q in percentiles]
-    thresholds = any(band.threshold is not None for band in found.bands)
+    names = [f"{_percent(q)}%" for q in percentiles]
+    thresholds = threshold is not None
     rows = [["band", "min", "max", "mean", "std", "valid", "sum", *names, *["threshold"] * thresholds]]
     for place, band in enumerate(found.bands):
         s = band.statistics
@@ -116,21 +141,23 @@ def _print(found: Summary, percentiles: tuple[float, ...]) -> None:
     for place, band in enumerate(found.bands):
         if band.unique is not None and band.unique.values is not None and band.unique.counts is not None:
             pairs = zip(band.unique.values, band.unique.counts, strict=True)
-            click.echo(f"\nband {place}: " + ", ".join(f"{number(value)} ({count} times)" for value, count in pairs))
+            listed = ", ".join(f"{number(value)} ({count} times)" for value, count in pairs)
+            click.echo(f"\nband {place}: {listed or 'no value'}")
         elif band.unique is not None:
             click.echo(f"\nband {place}: more than {band.unique.limit} values")
         if band.histogram is not None:
             click.echo(f"\nband {place}, {number(band.histogram.min)} to {number(band.histogram.max)}")
-            click.echo(_bars(band.histogram))
+            click.echo(bars(band.histogram))
 
 
-def _bars(histogram: Histogram) -> str:
-    """The histogram as one line, with the root of the counts so that rare values still show."""
+def bars(histogram: Histogram) -> str:
+    """The histogram as one line: the root of the counts, so that rare values still show, by the mean of a column, since
+    columns may stand for one value more or less."""
     import numpy as np
 
     counts = np.asarray(histogram.counts, np.float64)
     columns = min(len(counts), _COLUMNS)
     edges = np.arange(columns) * len(counts) // columns
-    heights = np.sqrt(np.add.reduceat(counts, edges))
+    heights = np.sqrt(np.add.reduceat(counts, edges) / np.diff(edges, append=len(counts)))
     steps = np.ceil(heights / heights.max() * (len(_BARS) - 1)).astype(int)
     return "".join(_BARS[step] for step in steps)

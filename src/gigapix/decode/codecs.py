@@ -70,11 +70,15 @@ def _deflate(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
     except imagecodec("DeflateError") as error:
         if "INSUFFICIENT_SPACE" not in str(error):
             raise
-    # libdeflate is all or nothing: a stream longer than the segment goes through the slower decoder that can stop.
-    from isal import isal_zlib
+    # libdeflate is all or nothing: a stream longer than the segment goes through the decoder that can stop.
+    from gigapix.kernels import inflate as kernel
 
-    first = isal_zlib.decompressobj().decompress(data, max_length=max(out.size, 1))
-    return np.frombuffer(first, np.uint8)[: out.size]
+    state = bytearray(kernel.STATE_BYTES)
+    kernel.start(state, kernel.ZLIB)
+    _, made, status = kernel.inflate(state, data, out.data)
+    if status == kernel.FAULT:
+        raise DecodeError(f"deflate: {kernel.fault(state)}")
+    return out[:made]
 
 
 def _zstd(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:

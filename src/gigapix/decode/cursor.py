@@ -26,19 +26,24 @@ JPEG: Final = (7, 33007)
 
 WINDOW: Final = 65536
 
+ROOM: Final = 8 << 20
+
 
 def is_streamable(encoding: Encoding, shape: Shape) -> bool:
     """True where `open_cursor` gives a cursor, by all that the encoding tells (of JPEG only its stream tells more)."""
     return encoding.compression in (*STREAMED, *JPEG)
 
 
-def cursor_bytes(encoding: Encoding, shape: Shape, *, window: int = WINDOW) -> int:
-    """The most that a cursor of such a segment holds, its target apart, and the most that it makes for the moment."""
+def cursor_bytes(encoding: Encoding, shape: Shape, *, window: int = WINDOW, room: int = ROOM) -> int:
+    """The most that a cursor of such a segment holds, its target apart, and the most that it makes for the moment.
+
+    With ``room=0`` the least that will do: of JPEG, where each row of MCUs has a restart marker.
+    """
     if encoding.compression in JPEG:
-        return restart_bytes(encoding, shape, window)
+        return restart_bytes(encoding, shape, window, room)
     if encoding.interlaced:
-        return adam7_bytes(encoding, shape, window)
-    return row_cursor_bytes(encoding, shape[2], window)
+        return adam7_bytes(encoding, shape, window, room)
+    return row_cursor_bytes(encoding, shape[2], window, room)
 
 
 def open_cursor(
@@ -48,11 +53,13 @@ def open_cursor(
     *,
     at: Checkpoint | None = None,
     window: int = WINDOW,
+    room: int = ROOM,
     verify: bool = True,
 ) -> Steps[Cursor]:
     """A cursor over the rows of a segment of `shape` (depth, height, width), at its first row or at a checkpoint.
 
     where: of the segment, in the file. window: bytes that are asked for at a time; they follow one another.
+    room: bytes that it may hold; where a row and its decoder take more, it holds those.
     verify: compare the checksums in the stream (Adler-32, the CRCs of PNG's chunks).
 
     Raises UnsupportedError for what can't be decoded; MemoryBudgetError, naming the bytes of the decoded segment, where
@@ -67,7 +74,7 @@ def open_cursor(
             f"{name(encoding)} is decoded whole, which takes {expected_bytes(encoding, shape)} bytes for this segment"
         )
     if encoding.compression in JPEG:
-        return (yield from open_restarts(encoding, shape, where, window=window, at=at))
+        return (yield from open_restarts(encoding, shape, where, window=window, room=room, at=at))
     if encoding.interlaced:
-        return (yield from open_adam7(encoding, shape, where, window=window, verify=verify, at=at))
-    return RowCursor(encoding, shape, where, window=window, verify=verify, at=at)
+        return (yield from open_adam7(encoding, shape, where, window=window, room=room, verify=verify, at=at))
+    return RowCursor(encoding, shape, where, window=window, room=room, verify=verify, at=at)

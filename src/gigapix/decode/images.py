@@ -72,7 +72,13 @@ def check(size: Size, encoding: Encoding, shape: Shape, reach: tuple[int, int]) 
 
 
 def _jpeg(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int]) -> Pixels:
-    raw = oldjpeg.stream(data, encoding, shape) if encoding.compression == 6 else bytes(data)
+    raw = (
+        oldjpeg.stream(data, encoding, shape)
+        if encoding.compression == 6
+        else data
+        if isinstance(data, bytearray)
+        else bytes(data)
+    )
     header = jpeg.frame(raw)
     stream, output = jpeg.colours(encoding, raw)
     depth, height, width = shape

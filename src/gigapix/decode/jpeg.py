@@ -54,7 +54,7 @@ class Frame:
     """Offset of the first SOS marker."""
 
 
-def frame(data: bytes) -> Frame:
+def frame(data: bytes | bytearray) -> Frame:
     """The one frame header before the first scan."""
     if data[:2] != SOI:
         raise DecodeError(f"not a JPEG stream: it begins with {data[:2].hex(' ') or 'nothing'}")
@@ -87,7 +87,7 @@ def frame(data: bytes) -> Frame:
     raise DecodeError("a JPEG stream without a frame and a scan")
 
 
-def colours(encoding: Encoding, data: bytes) -> tuple[int | None, int | None]:
+def colours(encoding: Encoding, data: bytes | bytearray) -> tuple[int | None, int | None]:
     """(colour space of the stream, of the output) for libjpeg; None leaves it to the stream's own markers.
 
     YCbCr becomes RGB, as every reader of TIFF does. RGB without a JFIF marker is RGB whatever libjpeg would guess
@@ -110,10 +110,12 @@ def size(header: Frame, output: int | None) -> Size:
     return Size(height=header.height, width=header.width, samples=samples)
 
 
-def decode(data: bytes, header: Frame, tables: bytes, stream: int | None, output: int | None) -> NDArray[Any]:
+def decode(
+    data: bytes | bytearray, header: Frame, tables: bytes, stream: int | None, output: int | None
+) -> NDArray[Any]:
     """The picture as (rows, columns[, samples]); DecodeError where data are missing at its end."""
 
-    def run(source: bytes) -> NDArray[Any]:
+    def run(source: bytes | bytearray) -> NDArray[Any]:
         jpeg8 = imagecodec("jpeg8_decode")
         return np.asarray(jpeg8(source, tables=tables or None, colorspace=stream, outcolorspace=output))
 

@@ -35,8 +35,8 @@ class Box:
         """Raise ValueError where the box leaves the segment or is of another dtype."""
         if self.target.ndim != 4 or self.target.dtype != encoding.dtype or len(self.target) != len(self.select):
             raise ValueError(f"{self.target.dtype} {self.target.shape} for {len(self.select)} of {encoding.dtype}")
-        ends = (at + size for at, size in zip(self.origin, self.target.shape[1:], strict=True))
-        if min(self.origin) < 0 or any(end > side for end, side in zip(ends, shape, strict=True)):
+        (z, y, x), (_, d, h, w) = self.origin, self.target.shape
+        if min(z, y, x) < 0 or z + d > shape[0] or y + h > shape[1] or x + w > shape[2]:
             raise ValueError(f"the box {self.target.shape[1:]} at {self.origin} leaves the segment {shape}")
 
     def reach(self, height: int) -> tuple[int, int]:
@@ -69,16 +69,18 @@ def place_rows(raw: Any, encoding: Encoding, shape: Shape, box: Box) -> None:
 
 
 def contiguous(encoding: Encoding, shape: Shape, box: Box) -> NDArray[np.uint8] | None:
-    """The target's own memory, where the raw bytes are just what belongs there (rows of one band)."""
+    """The target's own memory, where the raw bytes are just what belongs there: all of the segment's samples, one
+    pixel's beside each other."""
+    chunky = box.target.transpose(1, 2, 3, 0)
     fits = (
-        is_plain(encoding)
-        and encoding.samples == 1
-        and encoding.predictor == 1
-        and (encoding.byteorder == NATIVE or box.target.itemsize == 1)
-        and box.target.shape == (1, *shape)
-        and box.target.flags.c_contiguous
+        encoding.predictor == 1
+        and chunky.flags.c_contiguous
+        and chunky.shape == (*shape, encoding.samples)
+        and (encoding.byteorder == NATIVE or chunky.itemsize == 1)
+        and is_plain(encoding)
+        and (encoding.samples == 1 or list(box.select) == list(range(encoding.samples)))
     )
-    return box.target.reshape(-1).view(np.uint8) if fits else None
+    return chunky.reshape(-1).view(np.uint8) if fits else None
 
 
 def place_picture(pixels: NDArray[Any], encoding: Encoding, shape: Shape, box: Box) -> None:

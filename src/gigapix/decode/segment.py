@@ -50,10 +50,10 @@ def decode_into(
     expected = expected_bytes(encoding, shape)
     check_ratio(encoding, expected, len(data))
     with typed(encoding, expected):
-        _decode(data, encoding, shape, box)
+        _decode(data, encoding, shape, box, expected)
 
 
-def _decode(data: Buffer, encoding: Encoding, shape: Shape, box: Box) -> None:
+def _decode(data: Buffer, encoding: Encoding, shape: Shape, box: Box, expected: int) -> None:
     if encoding.framing:
         _chunked_rows(data, encoding, shape, box)
         return
@@ -66,14 +66,14 @@ def _decode(data: Buffer, encoding: Encoding, shape: Shape, box: Box) -> None:
     if kind is Family.FAX:
         box.place(fax.decode(data, encoding, shape[0] * shape[1], shape[2]).data, shape, 1)
     else:
-        _bytes(data, encoding, shape, box)
+        _bytes(data, encoding, shape, box, expected)
 
 
-def _bytes(data: Buffer, encoding: Encoding, shape: Shape, box: Box) -> None:
+def _bytes(data: Buffer, encoding: Encoding, shape: Shape, box: Box, expected: int) -> None:
     raw: Any = data
     if encoding.compression != 1:
         straight = contiguous(encoding, shape, box)
-        raw = codecs.decompress(data, encoding.compression, expected_bytes(encoding, shape), straight)
+        raw = codecs.decompress(data, encoding.compression, expected, straight)
     wanted = box.reach(shape[1])[0]
     held = len(raw) // row_bytes(encoding, shape[2])
     if held < wanted:

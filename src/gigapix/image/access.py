@@ -46,9 +46,13 @@ class Access:
     def check(self) -> Access:
         """Itself; raises MemoryBudgetError where one worker would hold too much."""
         if self.need > self.memory:
-            what = "a segment that can only be decoded whole" if self.kind == "opaque" else "a row and its decoder"
-            raise MemoryBudgetError(f"{what} takes {self.need} bytes of memory, and {self.memory} were named")
+            raise MemoryBudgetError(f"{self.what} takes {self.need} bytes of memory; there is room for {self.memory}")
         return self
+
+    @property
+    def what(self) -> str:
+        """What takes `need` bytes."""
+        return "a segment that can only be decoded whole" if self.kind == "opaque" else "a row and its decoder"
 
 
 def is_better_by_row(encoding: Encoding, shape: tuple[int, int, int], cost: int) -> bool:
@@ -90,7 +94,7 @@ def access_of(level: LevelSpec, memory: int, *, most: int = 1, streams: int = 1,
 
     # JPEG may turn out to have no rows that can be read alone: it is tried where all else is in vain.
     if is_streamable(encoding, segment) and (whole > memory or is_surely_streamable(encoding, segment)):
-        need = streams * cursor_bytes(encoding, segment, window=LOCAL_WINDOW[0]) + max(row, SMALL_BYTES)
+        need = streams * cursor_bytes(encoding, segment, window=LOCAL_WINDOW[0], room=0) + max(row, SMALL_BYTES)
         if need < whole or by_row or encoding.framing:
             return Access(kind="stream", need=need, whole=whole, memory=memory)
     return Access(kind="chunked" if whole <= memory else "opaque", need=whole, whole=whole, memory=memory)

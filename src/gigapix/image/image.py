@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -54,14 +54,15 @@ MARK_SHARE: Final = 32
 """The part that checkpoints may keep."""
 
 
-def _from_above(module: str, name: str) -> Callable[..., Any]:
-    """A method that is a function of `gigapix.ops`."""
+class _FromAbove:
+    """A method that is a function of `gigapix.ops`, docstring and signature included."""
 
-    def method(self: Image, *given: Any, **named: Any) -> Any:
-        return getattr(import_module(f"gigapix.ops.{module}"), name)(self, *given, **named)
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = f"gigapix.ops.{module}", name
 
-    method.__doc__ = f"See `gigapix.ops.{module}.{name}`."
-    return method
+    def __get__(self, image: Image | None, owner: type[Image]) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(import_module(self._module), self._name)
+        return function if image is None else MethodType(function, image)
 
 
 class Image:
@@ -96,6 +97,7 @@ class Image:
                 Marks(settings.memory // MARK_SHARE),
                 capacity=settings.memory // CURSOR_SHARE,
                 window=window_bytes(settings.memory // MARK_SHARE, cache.source.local),
+                room=settings.memory // MARK_SHARE,
                 verify=settings.verify,
                 saved=SavedIndex(cache.source),
                 parts=threads,
@@ -462,11 +464,12 @@ class Image:
 
         spacing: rows between two; so many that the index is a few percent of the image where None.
         save: True to write them beside the file (``x.png.gpxi``), or where that can't be done into
-            `Settings.index_folder`; or a path. They are found there when the image is next opened, and not used when it
-            has changed since. False to keep them as long as the image is open.
+            `Settings.index_folder`; they are found there when the image is next opened, and not used when it has
+            changed since. A path to write them elsewhere, for this image alone. False to keep them in memory.
         memory: bytes that checkpoints may take where they are not saved.
 
-        Returns where they are. zstd and LZMA have no checkpoints.
+        Returns where they are; None where nothing is written: the image has no giant segment, or none whose codec has
+        checkpoints (zstd and LZMA have none).
         Raises RequestError where there is no place for them, SourceError where they can't be written.
         """
         return build_index(self, spacing, save if isinstance(save, bool) else Path(save), memory)
@@ -482,13 +485,13 @@ class Image:
         threshold = asked.threshold
         unique = asked.unique
     else:
-        histogram = _from_above("image", "histogram")
-        map = _from_above("map", "map_image")
-        percentiles = _from_above("image", "percentiles")
-        statistics = _from_above("image", "statistics")
-        summary = _from_above("image", "summary")
-        threshold = _from_above("image", "threshold")
-        unique = _from_above("image", "unique")
+        histogram = _FromAbove("image", "histogram")
+        map = _FromAbove("map", "map_image")
+        percentiles = _FromAbove("image", "percentiles")
+        statistics = _FromAbove("image", "statistics")
+        summary = _FromAbove("image", "summary")
+        threshold = _FromAbove("image", "threshold")
+        unique = _FromAbove("image", "unique")
 
     def _executor(self, threads: int) -> Executor:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -85,8 +86,8 @@ class SavedIndex:
 
 def build_index(image: Image, spacing: int | None, save: bool | str | Path, memory: int | str | None) -> Path | None:
     """See `Image.index`."""
-    if spacing is not None and spacing < 1:
-        raise RequestError(f"spacing can't be {spacing} rows", path=image.path)
+    if spacing is not None and (not isinstance(spacing, int) or spacing < 1):
+        raise RequestError(f"spacing can't be {spacing!r} rows", path=image.path)
     saved = image.reader.streams.saved
     if save is False:
         marks = image.reader.streams.marks
@@ -102,16 +103,20 @@ def build_index(image: Image, spacing: int | None, save: bool | str | Path, memo
         paths = index_paths(source) if save is True else [Path(save)]
     except OSError as error:
         raise SourceError(str(error), path=image.path) from error
+    checkpoints: Iterator[tuple[int, Checkpoint]] = _checkpoints(image, spacing)
+    first = next(checkpoints, None)
+    if first is None:
+        return None
     failed: OSError | None = None
     for path in paths:
         try:
             if not path.exists() and not _writable(path):
                 raise PermissionError(f"{path.parent} can't be written to")
-            write_index(path, version, _checkpoints(image, spacing))
+            write_index(path, version, chain([first], checkpoints))
         except OSError as error:
             if isinstance(error, SourceError):
                 raise
-            failed = error
+            failed, checkpoints = error, islice(_checkpoints(image, spacing), 1, None)
             continue
         saved.use(path)
         return path

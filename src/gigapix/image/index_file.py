@@ -11,13 +11,16 @@ wrong with it costs a warning and the time that it would have saved, never a wro
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import struct
 import threading
+import time
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -38,6 +41,11 @@ ENTRY: Final = struct.Struct("<QQQQII")
 
 TAIL_BYTES: Final = 16 << 10
 """Read at once: footer and table of three hundred states."""
+
+IDLE: Final = 60
+"""Seconds without a write, after which a build whose process isn't there is taken to be dead."""
+
+DAY: Final = 86400
 
 log = logging.getLogger("gigapix")
 
@@ -62,6 +70,7 @@ def write_index(path: Path, version: Version, checkpoints: Iterable[tuple[int, C
     Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("xb") as file:
@@ -73,6 +82,29 @@ def write_index(path: Path, version: Version, checkpoints: Iterable[tuple[int, C
         temporary.unlink(missing_ok=True)
         raise
     return entries
+
+
+def _clear(path: Path) -> None:
+    """Remove what builds that were killed have left of this index: nobody writes to it, and its process is gone."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.*"):
+        writer, _, thread = left.name[len(path.name) + 1 :].partition(".")
+        with suppress(OSError):
+            idle = time.time() - left.stat().st_mtime
+            # A process may be one of another machine, or have the number of one that is gone.
+            if writer.isdigit() and thread.isdigit() and idle > (DAY if _is_alive(int(writer)) else IDLE):
+                left.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there, os.kill is what its name says
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _write(file: BinaryIO, version: Version, checkpoints: Iterable[tuple[int, Checkpoint]]) -> int:

@@ -27,7 +27,7 @@ def budget_of(memory: int | str | None) -> int:
     if memory is None:
         return max(free_bytes() // SHARE, 1)
     try:
-        size = bytes_of(memory)
+        size = 0 if isinstance(memory, bool) else bytes_of(memory)
     except (TypeError, ValueError, OverflowError, AttributeError):
         size = 0
     if size < 1:

@@ -28,7 +28,7 @@ def outlook(plan: ReadPlan) -> Outlook:
     means, level = plan.means, plan.level
     access = access_of(level, means.memory * 3 // 4, most=means.workers, streams=beside(plan), block=means.memory // 8)
     if access.need > access.memory:
-        return Outlook(access=replace(access, kind="opaque"), peak_bytes=access.need, requests=0)
+        return Outlook(access=replace(access, kind="opaque"), peak_bytes=-(-4 * access.need // 3), requests=0)
     busy = min(access.workers(means.workers), plan.segments)
     peak = min(busy * access.need + 2 * min(plan.nbytes, means.memory // 8), means.memory)
     requests = plan.segments
@@ -68,6 +68,10 @@ def described(plan: ReadPlan) -> str:
         f"window: {window.width} x {window.height} pixels at column {window.col_off}, row {window.row_off}",
         f"access: {found.access.kind} ({ways[found.access.kind]})",
         f"segments: {plan.segments} of up to {level.segment[2]} x {level.segment[1]} pixels",
+    ]
+    if found.access.kind == "opaque":
+        return "\n".join([*lines, f"memory: {amount(found.peak_bytes)} at least, not {amount(means.memory)}"])
+    lines += [
         f"requests: at most {found.requests}",
         f"peak: {amount(found.peak_bytes)} of {amount(means.memory)}, in blocks",
     ]

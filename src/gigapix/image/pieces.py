@@ -14,18 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.decode import expected_bytes
-from gigapix.decode.support import is_plain
+from gigapix.decode.support import NATIVE, Family, family, is_plain
 from gigapix.errors import GigapixError, TruncatedError
-from gigapix.formats.model import UNCOMPRESSED, Encoding, Located, Range, Steps
+from gigapix.formats.model import PNG_FILTERS, UNCOMPRESSED, Encoding, Located, Range, Steps
 from gigapix.image.access import Access, access_of
-from gigapix.image.fetch import Fetch, Job, batches, fetches_of, put
+from gigapix.image.fetch import BATCH, Fetch, Job, batches, fetches_of, put
 from gigapix.image.follow import run
 from gigapix.image.plan import ReadPlan, SegmentRead, Selection
 from gigapix.image.streams import Giant, Stream
@@ -40,6 +39,9 @@ BLOCK_BYTES: Final = (16 << 10, 256 << 10)
 
 READ_BYTES: Final = 1 << 10
 """What a segment takes on the list of those to be read."""
+
+LISTED: Final = 128
+"""Segments on that list of a local file, where looking the next ones up costs next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +106,17 @@ class _Loop:
 
     def __init__(self, image: Image, plan: ReadPlan, visit: Visit, placed: bool, access: Access, workers: int) -> None:
         self.reader, self.plan, self.visit, self.placed, self.workers = image.reader, plan, visit, placed, workers
+        self.giant = access.kind == "stream"
+        if self.giant and self.reader.streams.saved.file is None:
+            self.workers = workers = min(workers, plan.segments)
         share = access.memory // workers
         least, most = BLOCK_BYTES
         self.block = min(max(share // 4, least), most)
-        limits = self.reader.limits
+        limits, local = self.reader.limits, self.reader.cache.source.local
         # A request of a remote file is worth more than a visit.
         self.limits = replace(limits, size=min(limits.size, max(share // 4, least)))
-        self.listed = min(max(access.memory // (4 * READ_BYTES), 16), 1024)
-        self.giant = access.kind == "stream"
-        self.streams = self.reader.streams.of_pass(share, self.reader.cache.source.local, parts=workers)
+        self.listed = min(max(access.memory // (4 * READ_BYTES), 16), LISTED if local else BATCH)
+        self.streams = self.reader.streams.of_pass(share, local, parts=workers)
         self.stop = threading.Event()
         self.lock = threading.Lock()
 
@@ -134,12 +138,10 @@ class _Loop:
                 self.stop.set()
                 raise
 
-        alone = self.giant and self.streams.saved.file is None
-        helpers = (min(self.workers, self.plan.segments) if alone else self.workers) - 1
         futures: list[Future[None]] = []
         try:
             with suppress(RuntimeError):  # no thread to be had, or the image is being closed: the caller works alone
-                futures.extend(self.reader.workers().submit(work) for _ in range(helpers))
+                futures.extend(self.reader.workers().submit(work) for _ in range(self.workers - 1))
             work()
         finally:
             for future in futures:
@@ -227,6 +229,13 @@ def _cut(bands: tuple[int, ...], encoding: Encoding, file: str, start: int, stop
         yield _Run(bands, encoding, file, (at, min(step, stop - at)))
 
 
+def is_straight(encoding: Encoding) -> bool:
+    """Whether a decoder can write pixels as they are stored; those of others are taken apart on the way."""
+    stored = encoding.predictor in (1, PNG_FILTERS) and encoding.compression != UNCOMPRESSED
+    native = encoding.byteorder == NATIVE or encoding.dtype.itemsize == 1
+    return stored and native and is_plain(encoding) and family(encoding) is Family.BYTES
+
+
 def is_flat(encoding: Encoding) -> bool:
     """Whether bytes of a segment are its samples, one after the other, in either byte order."""
     plain = encoding.compression == UNCOMPRESSED and encoding.predictor == 1 and encoding.fill_order == 1
@@ -241,6 +250,8 @@ class _Worker:
         self.scratch: NDArray[Any] = np.empty(0, np.uint8)
         self.filled = 0
         self.bands: tuple[int, ...] = ()
+        self.chunky = False
+        """Whether the samples of a pixel lie together in the scratch."""
 
     def do(self, task: _Task) -> None:
         """Have everything in a task visited, sooner or later."""
@@ -260,9 +271,15 @@ class _Worker:
     def flush(self) -> None:
         """Visit what is packed."""
         if self.filled:
-            pixels = self.scratch[: self.filled].reshape(-1, len(self.bands)).T
+            pixels = self._packed()[:, : self.filled]
             self.filled = 0
             self.show(self.bands, None, pixels)
+
+    def _packed(self) -> NDArray[Any]:
+        """The scratch as (bands, pixels)."""
+        count = len(self.bands)
+        whole = self.scratch[: len(self.scratch) // count * count]
+        return whole.reshape(-1, count).T if self.chunky else whole.reshape(count, -1)
 
     def _run(self, task: _Run) -> None:
         source = self.loop.reader.cache.beside(task.file).source
@@ -285,42 +302,44 @@ class _Worker:
             if loop.stop.is_set():
                 return
             bands = loop.bands(job.read)
-            target = self._room(bands, job.encoding.dtype, job.read.size)
+            target = self._room(bands, job.encoding, job.read.size)
             put(job, fetch, data, target, name)
             if loop.placed:
                 self.filled = 0
                 pixels = target if loop.plan.level.volume[0] > 1 else target[:, 0]
                 self.show(bands, self._window(job.read), pixels)
 
-    def _room(self, bands: tuple[int, ...], dtype: np.dtype[Any], size: tuple[int, int, int]) -> NDArray[Any]:
-        """Scratch for a box, as (bands, depth, height, width), its samples interleaved."""
-        count = math.prod(size) * len(bands)
-        if bands != self.bands or dtype != self.scratch.dtype or self.filled + count > len(self.scratch):
+    def _room(self, bands: tuple[int, ...], encoding: Encoding, size: tuple[int, int, int]) -> NDArray[Any]:
+        """Scratch for a box, as (bands, depth, height, width)."""
+        dtype, chunky = encoding.dtype, is_straight(encoding)
+        count = math.prod(size)
+        same = bands == self.bands and dtype == self.scratch.dtype and chunky == self.chunky
+        if not same or (self.filled + count) * len(bands) > len(self.scratch):
             self.flush()
-            self.bands = bands
-        if dtype != self.scratch.dtype or count > len(self.scratch):
+            self.bands, self.chunky = bands, chunky
+        if dtype != self.scratch.dtype or count * len(bands) > len(self.scratch):
             self.scratch = np.empty(0, np.uint8)  # let go of the old one first
-            self.scratch = np.empty(max(count, self.loop.block // dtype.itemsize), dtype)
-        box = self.scratch[self.filled : self.filled + count].reshape(*size, len(bands))
-        self.filled += count
-        return np.moveaxis(box, -1, 0)
+            self.scratch = np.empty(max(count * len(bands), self.loop.block // dtype.itemsize), dtype)
+        at, self.filled = self.filled, self.filled + count
+        return self._packed()[:, at : self.filled].reshape(len(bands), *size)
 
     def _giant(self, task: Giant) -> Steps[None]:
         """Rows of a stream, block by block."""
-        loop, read, dtype = self.loop, task.read, task.stream.encoding.dtype
+        loop, read = self.loop, task.read
         bands = loop.bands(read)
         depth, height, width = read.size
-        step = min(max(loop.block // (width * len(bands) * dtype.itemsize), 1), height)
+        step = min(max(loop.block // (width * len(bands) * task.stream.encoding.dtype.itemsize), 1), height)
         z, y, x = read.origin
-        for section, at in product(range(depth), range(0, height, step)):
-            if loop.stop.is_set():
-                return
-            rows = min(step, height - at)
-            target = self._room(bands, dtype, (1, rows, width))
-            self.filled = 0
-            row = (z + section) * read.shape[1] + y + at
-            yield from loop.streams.read(task.stream, target, row=row, column=x, samples=read.samples)
-            self.show(bands, self._window(read, at, rows), target[:, 0])
+        for section in range(depth):
+            for at in range(0, height, step):
+                if loop.stop.is_set():
+                    return
+                rows = min(step, height - at)
+                target = self._room(bands, task.stream.encoding, (1, rows, width))
+                self.filled = 0
+                row = (z + section) * read.shape[1] + y + at
+                yield from loop.streams.read(task.stream, target, row=row, column=x, samples=read.samples)
+                self.show(bands, self._window(read, at, rows), target[:, 0])
 
     def _window(self, read: SegmentRead, at: int = 0, rows: int = -1) -> Window:
         """The pixels of a segment's box, or rows of it."""

@@ -218,8 +218,8 @@ class Reader:
             from gigapix.decode.cursor import cursor_bytes
 
             # The window that is decoded, and the next one.
-            window = self.streams.window
-            return cursor_bytes(fetch.stream.encoding, fetch.stream.shape, window=window) + window
+            window, room = self.streams.window, self.streams.room
+            return cursor_bytes(fetch.stream.encoding, fetch.stream.shape, window=window, room=room) + window
         return fetch.merged.length + plan.segment_bytes if fetch.merged else 0
 
     def fetch(self, fetch: Fetch) -> Buffer:

@@ -81,7 +81,7 @@ class Streams:
     """The cursors of one image, or of one pass over it.
 
     capacity: bytes of idle cursors that are kept; one is kept in any case.
-    window: bytes that a cursor asks for at a time.
+    window: bytes that a cursor asks for at a time. room: bytes that it may hold, if its rows allow.
     parts: how many cursors may share one read, where an index says where they can begin.
     saved: the index that was saved.
     """
@@ -92,12 +92,14 @@ class Streams:
         *,
         capacity: int,
         window: int,
+        room: int,
         verify: bool,
         saved: SavedIndex,
         parts: int = 1,
     ) -> None:
         self.marks = marks
         self.window = window
+        self.room = room
         self.verify = verify
         self.saved = saved
         self.parts = parts
@@ -111,8 +113,16 @@ class Streams:
         """Cursors for one pass over `count` streams side by side, which has so much memory and drops none of them;
         checkpoints and index are shared."""
         marks = self.marks if self.marks.capacity <= memory // 8 else Marks(0)
-        window = window_bytes(memory // (8 * count), local)
-        return Streams(marks, capacity=sys.maxsize, window=window, verify=self.verify, saved=self.saved, parts=parts)
+        room = memory // count
+        return Streams(
+            marks,
+            capacity=sys.maxsize,
+            window=window_bytes(room // 8, local),
+            room=room * 3 // 4,
+            verify=self.verify,
+            saved=self.saved,
+            parts=parts,
+        )
 
     def read(
         self, stream: Stream, target: NDArray[Any], *, row: int, column: int = 0, samples: Sequence[int] | None = None
@@ -182,7 +192,13 @@ class Streams:
         if kept is not None and nearest is None:
             return kept
         opened = partial(
-            open_cursor, stream.encoding, stream.shape, stream.range, window=self.window, verify=self.verify
+            open_cursor,
+            stream.encoding,
+            stream.shape,
+            stream.range,
+            window=self.window,
+            room=self.room,
+            verify=self.verify,
         )
         if nearest is not None:
             try:

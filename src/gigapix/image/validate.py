@@ -1,4 +1,4 @@
-"""`gigapix.validate`: is a file a Cloud Optimized GeoTIFF? Read without GDAL, from anywhere."""
+"""Is a file a Cloud Optimized GeoTIFF? Read without GDAL, from anywhere. `gigapix.validate` asks it of files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     """``ifd_offsets`` and ``data_offsets`` by level (``main``, ``overview_0`` ...), the keys of GDAL's ``ghost`` area
-    or None, ``segments`` of all levels and masks, ``segments_checked`` of them; ``requests`` and ``bytes`` it took."""
+    or None, ``segments`` of all levels and masks, ``segments_checked`` of them; ``requests`` and ``bytes`` it took.
+    Of a Zarr group: see docs/cli.md."""
 
 
 def validate(

@@ -84,16 +84,15 @@ class Walk:
         room = (total - share) // 2
         self._halo, self._by_row = halo, access.kind == "stream"
         self._block_bytes = min(room, BLOCK_BYTES) if size is None else size if memory is None else min(room, size)
-        try:
-            access.check()
-            outer = grown(next(self._windows()), halo, spec.shape[-1], spec.shape[-2])
-            need = outer.width * outer.height * pixel_bytes(self._whole)
-            if need > max(room, self._block_bytes):
-                raise MemoryBudgetError(
-                    f"blocks of {outer.width} x {outer.height} pixels take {need} bytes each, and {total} were named"
-                )
-        except GigapixError as error:
-            raise error.located(image.path) from None
+        outer = grown(next(self._windows()), halo, spec.shape[-1], spec.shape[-2])
+        need = outer.width * outer.height * pixel_bytes(self._whole)
+        if access.need > access.memory or need > max(room, self._block_bytes):
+            least = max(-(-4 * access.need // 3), access.need + 2 * need, 4 * need)
+            raise MemoryBudgetError(
+                f"{access.what} takes {access.need} bytes and a block of {outer.width} x {outer.height} pixels {need}: "
+                f"name {least} bytes of memory or more, not {total}",
+                path=image.path,
+            )
         limits = replace(reader.limits, size=min(reader.limits.size, max(total // 16, LEAST_REQUEST)))
         self._reader: Reader = replace(
             reader,

@@ -79,6 +79,33 @@ static void counts_16(const counts_view *v, int64_t *counts, int sign) {
     }
 }
 
+/* Bin i has the values from edges[i] to before edges[i + 1], the last one with its end. The edges rise; where between two
+values lie is guessed as if they were equally far apart, and put right. */
+#define COUNTS_BINS(name, type)                                                                                     \
+    static void counts_bins_##name(const counts_view *v, const double *edges, ptrdiff_t bins, int64_t *counts,      \
+                                   const double *nodata) {                                                          \
+        const double first = edges[0], last = edges[bins], scale = (double)bins / (last - first);                   \
+        const double marker = nodata ? *nodata : NAN;                                                               \
+        for (ptrdiff_t y = 0; y < v->rows; y++) {                                                                   \
+            const unsigned char *p = v->data + y * v->row_stride;                                                   \
+            for (ptrdiff_t x = 0; x < v->columns; x++, p += v->stride) {                                            \
+                type stored;                                                                                        \
+                memcpy(&stored, p, sizeof stored);                                                                  \
+                const double value = (double)stored;                                                                \
+                if (!(value >= first && value <= last) || value == marker) continue;                                \
+                ptrdiff_t i = (ptrdiff_t)((value - first) * scale);                                                 \
+                if (i >= bins) i = bins - 1;                                                                        \
+                while (value < edges[i]) i--;                                                                       \
+                while (i < bins - 1 && value >= edges[i + 1]) i++;                                                  \
+                counts[i]++;                                                                                        \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+COUNTS_BINS(f4, float)
+COUNTS_BINS(f8, double)
+COUNTS_BINS(i4, int32_t)
+COUNTS_BINS(u4, uint32_t)
+
 typedef struct {
     uint64_t low, high; /* of a number of 128 bits with a sign */
 } counts_total;

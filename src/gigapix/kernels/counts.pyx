@@ -7,6 +7,7 @@ there.
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
+from libc.float cimport DBL_MAX
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -40,6 +41,10 @@ cdef extern from "counts.h" nogil:
 
     void counts_8(const counts_view *view, int64_t *counts, Py_ssize_t samples, int sign)
     void counts_16(const counts_view *view, int64_t *counts, int sign)
+    void counts_bins_f4(const counts_view *view, const double *edges, Py_ssize_t n, int64_t *counts, const double *no)
+    void counts_bins_f8(const counts_view *view, const double *edges, Py_ssize_t n, int64_t *counts, const double *no)
+    void counts_bins_i4(const counts_view *view, const double *edges, Py_ssize_t n, int64_t *counts, const double *no)
+    void counts_bins_u4(const counts_view *view, const double *edges, Py_ssize_t n, int64_t *counts, const double *no)
     void counts_moments_f4(const counts_view *view, counts_moments *m, const float *nodata)
     void counts_moments_f8(const counts_view *view, counts_moments *m, const double *nodata)
     void counts_moments_integer(const counts_view *view, counts_moments *m, int bytes, int sign, const uint64_t *nodata)
@@ -64,6 +69,41 @@ def count8_interleaved(values, counts):
     values: (pixels, samples), C-contiguous. counts: (samples, 256).
     """
     _count(values, counts, 1, True)
+
+
+def count_bins(values, const double[::1] edges, int64_t[::1] counts, nodata=None):
+    """Count numbers in bins: ``counts[i]`` grows by how many lie in ``edges[i] <= value < edges[i + 1]``, the last bin
+    with its end. Numbers outside, NaN, and what equals `nodata`, a number of their type, are left out.
+
+    values: float32, float64, int32 or uint32. edges: finite, rising, and more or less equally far apart.
+    """
+    cdef Py_buffer source
+    cdef counts_view view
+    cdef double marker = 0
+    cdef const double *no = NULL
+    cdef Py_ssize_t bins = counts.shape[0]
+    cdef int kind, item
+    if bins < 1 or edges.shape[0] != bins + 1 or not edges[0] < edges[bins] or edges[bins] - edges[0] > DBL_MAX:
+        raise ValueError(f"{edges.shape[0]} edges for {bins} bins, or not finite and rising")
+    PyObject_GetBuffer(values, &source, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+    try:
+        view, kind, item = _view(&source), _kind(&source), source.itemsize
+        if nodata is not None:
+            marker, no = nodata, &marker
+        with nogil:
+            if kind == b"f":
+                counts_bins_f4(&view, &edges[0], bins, &counts[0], no)
+            elif kind == b"d":
+                counts_bins_f8(&view, &edges[0], bins, &counts[0], no)
+            elif item == 4 and (kind == b"i" or kind == b"l"):
+                counts_bins_i4(&view, &edges[0], bins, &counts[0], no)
+            elif item == 4 and (kind == b"I" or kind == b"L"):
+                counts_bins_u4(&view, &edges[0], bins, &counts[0], no)
+            else:
+                with gil:
+                    raise ValueError(f"the values are {source.format.decode()!r}, not numbers of 32 bits, or floats")
+    finally:
+        PyBuffer_Release(&source)
 
 
 def moments(values, nodata=None):

@@ -8,11 +8,14 @@ the sample alone, so these counts don't depend on the blocks either.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gigapix.errors import RequestError
 
 Counts = NDArray[np.int64]
 
@@ -20,6 +23,9 @@ Bounds = tuple[int | float, int | float]
 
 BINS: Final = 256
 """Of samples of more than 16 bits, where none are named."""
+
+MOST_BINS: Final = 1 << 16
+"""Up to which numpy's first guess of a float32's bin is at most one off, so that it is then put right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,21 @@ def histogram_of_counts(
     return Histogram(kind="bins", min=bounds[0], max=bounds[1], counts=tuple(binned.tolist()))
 
 
+def edges_of(dtype: np.dtype[Any], bounds: Bounds, bins: int) -> NDArray[np.float64] | None:
+    """numpy's edges of the bins of such samples, for `count_bins`; None where numpy itself must find a sample's bin."""
+    low, high = bounds
+    span = float(high) - float(low)
+    if dtype.name not in ("float32", "float64", "int32", "uint32") or bins > MOST_BINS or not 0 < span < math.inf:
+        return None
+    try:
+        edges = np.histogram_bin_edges(np.empty(0, dtype), bins, (low, high)).astype(np.float64)
+    except ValueError:  # `bin_counts` will say it
+        return None
+    # Of bins of a few numbers each, numpy's answer hangs on how it rounds.
+    steps = np.diff(edges) * bins / span
+    return edges if steps.min() > 0.9 and steps.max() < 1.1 else None
+
+
 def bin_counts(values: NDArray[Any], bounds: Bounds, bins: int, weights: Counts | None = None) -> Counts:
     """Counts of a 1-D array of real numbers without NaN in `bins` equal bins between `bounds`; others are left out.
 
@@ -95,4 +116,7 @@ def bin_counts(values: NDArray[Any], bounds: Bounds, bins: int, weights: Counts 
         counts: Counts = np.zeros(bins, np.int64)
         counts[-1] = np.sum(values == low) if weights is None else weights[values == low].sum()
         return counts
-    return np.histogram(values, bins=bins, range=(low, high), weights=weights)[0].astype(np.int64)
+    try:
+        return np.histogram(values, bins=bins, range=(low, high), weights=weights)[0].astype(np.int64)
+    except (ValueError, IndexError) as error:  # more bins than there are numbers of the type
+        raise RequestError(f"no histogram of {bins} bins from {low} to {high}: {error}") from error

@@ -83,6 +83,7 @@ def summary(
     unique: the different values and how often each occurs: all of them where True, and where it is a number, whether
         there are more than that, else which. If nothing else is asked, reading stops when that is known.
     threshold: otsu, triangle, yen or isodata, from the histogram.
+    level, window, select, memory, threads, executor, progress: see `Reading`.
 
     Samples of 8 and 16 bits take one pass whatever is asked. Wider ones take a second one for a histogram (or a
     threshold) without a range and for percentiles; percentiles of 64 bits take four. `passes` tells; more are needed

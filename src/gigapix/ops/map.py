@@ -82,7 +82,7 @@ def map_image(
     threads: how many call the function and encode; one a core where None.
     progress: called with the number of samples that were read since the last call.
 
-    Raises RequestError, MemoryBudgetError before anything is written, and what reading raises.
+    Raises RequestError, NotFoundError or MemoryBudgetError before anything is written, and what reading raises.
     """
     path = Path(output)
     try:

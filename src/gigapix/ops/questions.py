@@ -50,8 +50,8 @@ class Asked:
             raise RequestError(f"{self.range} is no range (low, high)")
         if not all(0 <= q <= 100 for q in self.percentiles):
             raise RequestError(f"percentiles are of 0 to 100, not {self.percentiles}")
-        if self.limit is not None and self.limit < 1:
-            raise RequestError(f"there is no limit of {self.limit} values")
+        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 1):
+            raise RequestError(f"there is no limit of {self.limit!r} values")
         if self.threshold is not None:
             check_method(self.threshold)
 
@@ -108,7 +108,11 @@ def questions(asked: Asked, dtype: np.dtype[Any], nodata: float | None, room: in
     """The passes over one band. `room` is what its counts may take, in bytes."""
     stop = asked.limit if asked.only_unique else None
     if is_narrow(dtype):
-        tally = yield Wanted(dtype=dtype, nodata=nodata, counts=True, stop=stop)
+        wanted = Wanted(dtype=dtype, nodata=nodata, counts=True, stop=stop)
+        if wanted.nbytes > room and asked == Asked():
+            tally = yield Wanted(dtype=dtype, nodata=nodata, moments=True)
+            return BandSummary(statistics=finish(tally.partial))
+        tally = yield wanted
         return _read_off(asked, tally.valid_counts, dtype)
     if dtype.kind == "c" and (asked.percentiles or asked.threshold):
         raise RequestError(f"samples of type {dtype} have no order: no percentiles, and no threshold")

@@ -55,7 +55,7 @@ class Partial:
 
 
 def measure(samples: NDArray[Any], nodata: float | None = None) -> Partial:
-    """The partial result of an array of any shape and strides, of any type of more than 16 bits and of float16."""
+    """The partial result of an array of any shape, strides and type."""
     if samples.dtype.kind == "c":
         values = valid_samples(samples.reshape(-1), nodata)
         return replace(measure(values.real), imaginary=measure(values.imag))
@@ -65,9 +65,12 @@ def measure(samples: NDArray[Any], nodata: float | None = None) -> Partial:
         samples = samples.reshape(-1, samples.shape[-1])
     from gigapix.kernels.counts import moments
 
+    dtype = samples.dtype
+    if dtype.itemsize <= 2:
+        nodata, samples = as_sample(nodata, dtype), samples.astype(np.int32 if dtype.kind == "i" else np.uint32)
     valid, low, high, negative, positive, total, squares = moments(samples, nodata)
     return Partial(
-        dtype=samples.dtype, valid=valid, min=low, max=high, infinite=(negative, positive), total=total,
+        dtype=dtype, valid=valid, min=low, max=high, infinite=(negative, positive), total=total,
         squares=squares,
     )  # fmt: skip
 

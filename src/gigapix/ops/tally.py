@@ -4,7 +4,7 @@ A `Wanted` says what that is; a `Tally` takes the samples, a part at a time and 
 are merged, and it makes no difference how the band was cut into parts. Both travel between processes.
 
 Samples of 8 and 16 bits are counted one by one, which answers every question at once. Of wider ones, each question has
-a count of its own.
+a count of its own; so have statistics alone where the memory is too little to count 65536 values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import MemoryBudgetError
-from gigapix.ops.histogram import Bounds, Counts, bin_counts, count_values, lowest
+from gigapix.ops.histogram import Bounds, Counts, bin_counts, count_values, edges_of, lowest
 from gigapix.ops.percentiles import Digits
 from gigapix.ops.statistics import Partial, as_sample, measure, merge, valid_samples
 from gigapix.ops.unique import VALUE_BYTES, Seen, nothing, seen
@@ -67,6 +67,7 @@ class Tally:
         digits = wanted.digits
         self.digits: Counts = np.zeros((len(digits.prefixes), 1 << digits.bits) if digits else (0, 0), np.int64)
         self.seen: Seen = nothing(wanted.dtype)
+        self._edges = edges_of(wanted.dtype, *wanted.bins) if wanted.bins else None
 
     def add(self, samples: NDArray[Any]) -> None:
         """Take samples, an array of any shape and strides. Raises MemoryBudgetError where they have too many values."""
@@ -74,17 +75,32 @@ class Tally:
         if wanted.counts:
             count_values(samples, self.counts)
         if wanted.moments:
-            self.partial = merge(self.partial, measure(samples, wanted.nodata))
-        if wanted.bins is None and wanted.digits is None and wanted.values is None:
+            # Of narrow ones it makes wider ones.
+            for part in _chunks(samples) if samples.itemsize <= 2 else (samples,):
+                self.partial = merge(self.partial, measure(part, wanted.nodata))
+        if self._edges is not None:
+            self._count_bins(samples)
+        bins = wanted.bins if self._edges is None else None
+        if bins is None and wanted.digits is None and wanted.values is None:
             return
         for chunk in _chunks(samples):
             values = valid_samples(chunk, wanted.nodata)
-            if wanted.bins is not None:
-                self.bins += bin_counts(values, *wanted.bins)
+            if bins is not None:
+                self.bins += bin_counts(values, *bins)
             if wanted.digits is not None:
                 wanted.digits.add(values, self.digits)
             if wanted.values is not None and self.seen.values.size <= wanted.values:
                 self._see(seen(values))
+
+    def _count_bins(self, samples: NDArray[Any]) -> None:
+        from gigapix.kernels.counts import count_bins
+
+        assert self._edges is not None  # noqa: S101
+        for part in samples if samples.ndim > 2 else (samples,):
+            if part.ndim > 2:
+                self._count_bins(part)
+            else:
+                count_bins(part, self._edges, self.bins, as_sample(self.wanted.nodata, self.wanted.dtype))
 
     def merge(self, other: Tally) -> None:
         """Take what another one has counted."""
@@ -136,7 +152,7 @@ def tallies_of(wanted: tuple[Wanted, ...]) -> tuple[Tally, ...]:
 def add_bands(tallies: tuple[Tally, ...], pixels: NDArray[Any]) -> None:
     """Take pixels of all bands, ``(band, ...)``, one band a tally."""
     first = tallies[0]
-    chunky = np.moveaxis(pixels, 0, -1)
+    chunky = pixels.transpose(*range(1, pixels.ndim), 0)
     together = first.counts.base
     if len(tallies) > 1 and pixels.itemsize == 1 and chunky.flags.c_contiguous and together is not None:
         from gigapix.kernels.counts import count8_interleaved

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix.errors import MissingExtraError, RequestError
+from gigapix.errors import MissingExtraError, NotFoundError, RequestError
 from gigapix.formats.tiff.write import COMPRESSIONS, Tag, TiffFile, encode_tile
 from gigapix.formats.tiff.writer import TiffWriter
 from gigapix.image.window import Window
@@ -52,6 +52,8 @@ def check_target(path: Path, tile: int, compression: str) -> None:
     """Raise RequestError for what can't be written."""
     if path.suffix.lower() not in ENDINGS:
         raise RequestError(f"{path} must end in {', '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise NotFoundError("there is no such folder", path=str(path.parent))
     if tile < 16 or tile % 16:
         raise RequestError(f"the side of a tile is a multiple of 16, not {tile}")
     known = [name for name in COMPRESSIONS if name != "lzw" or path.suffix.lower() != ".zarr"]

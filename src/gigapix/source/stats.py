@@ -9,8 +9,8 @@ from typing import Final
 
 from gigapix.formats.model import Range
 
-KEPT_RANGES: Final = 10_000
-"""Ranges that `Stats` remembers; a read of a million tiles must not hold a million pairs."""
+KEPT_RANGES: Final = 512
+"""Ranges that `Stats` remembers, 70 kB: a pass over a large file in little memory makes thousands of requests."""
 
 
 @dataclass(eq=False)

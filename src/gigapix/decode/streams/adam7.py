@@ -45,7 +45,7 @@ Pass = RowCursor | GigapixError | None
 
 
 def open_adam7(
-    encoding: Encoding, shape: Shape, where: Range, *, window: int, verify: bool, at: Checkpoint | None
+    encoding: Encoding, shape: Shape, where: Range, *, window: int, room: int, verify: bool, at: Checkpoint | None
 ) -> Steps[Cursor]:
     """A cursor over the rows of an interlaced picture; see `gigapix.decode.cursor.open_cursor`."""
     stream = partial(Stream, encoding, where, window=window, verify=verify)
@@ -57,7 +57,9 @@ def open_adam7(
         size = (1, _ceil_div(shape[1] - y, down), _ceil_div(shape[2] - x, across))
         if 0 in size:
             continue
-        opened = partial(RowCursor, encoding, size, where, window=pass_window(window), verify=verify)
+        opened = partial(
+            RowCursor, encoding, size, where, window=pass_window(window), room=room // len(PASSES), verify=verify
+        )
         last = i + 1 == len(PASSES)
         if states:
             passes[i] = opened(at=Checkpoint(row=min(size[1], _ceil_div(row - y, down)), state=states[i]), last=last)
@@ -68,10 +70,11 @@ def open_adam7(
     return Adam7Cursor(encoding, shape, passes, row)
 
 
-def adam7_bytes(encoding: Encoding, shape: Shape, window: int) -> int:
+def adam7_bytes(encoding: Encoding, shape: Shape, window: int, room: int) -> int:
     """The most that an `Adam7Cursor` holds; the stream that finds the passes is gone by then."""
     widths = (_ceil_div(shape[2] - x, across) for x, _, across, _ in PASSES)
-    return sum(row_cursor_bytes(encoding, width, pass_window(window)) for width in widths if width) + window
+    each = pass_window(window), room // len(PASSES)
+    return sum(row_cursor_bytes(encoding, width, *each) for width in widths if width) + window
 
 
 def pass_window(window: int) -> int:

@@ -143,7 +143,7 @@ class Feed:
             self.fault = DecodeError("the CRC of a chunk of compressed rows is wrong", offset=self.offset)
 
     def _check(self, data: memoryview | bytes) -> None:
-        # Not isal's, which is faster still: it leaves the upper halves of the vector registers in use, and whatever
+        # Not ISA-L's, which is faster still: it leaves the upper halves of the vector registers in use, and whatever
         # runs next without AVX (our own unfilter) takes three times as long.
         if self._verify:
             self._crc = zlib.crc32(data, self._crc)

@@ -5,6 +5,9 @@ alone, behind the stream's own header with another height. The markers are cut w
 of MCUs: every one, where the interval is a row. Chroma that is stored at half the height is interpolated between its
 rows, so such pieces are decoded with a group more above and below, which is thrown away: the pixels are those of the
 whole picture. Without restart markers, and in several scans, a JPEG can't be bounded, and is refused before it is read.
+
+A piece is as many groups as have room, whatever the width of the image. What must have room is three of one row of
+MCUs, the usual interval; longer ones are taken where there is room for them.
 """
 
 from __future__ import annotations
@@ -33,13 +36,17 @@ SEQUENTIAL: Final = (0xC0, 0xC1)
 HEADER_BYTES: Final = 16 << 20
 """A header of more bytes is none: ICC profiles may take some megabytes."""
 
-PIECE_BYTES: Final = 1 << 20
-"""Decoded bytes of a piece, about."""
+PIECE_BYTES: Final = 6 << 20
+"""Decoded bytes of a piece, at most, unless it is a single group with those around it."""
 
-GROUP_BYTES: Final = 1 << 20
-"""Decoded bytes between two markers where it can be cut, at most, unless it is `GROUP_ROWS`."""
+MCU_ROWS: Final = 16
+"""Of an MCU with chroma at half the height."""
 
-GROUP_ROWS: Final = 32
+LIBRARY_ROWS: Final = 72
+"""Rows of samples that libjpeg holds, for the picture's width."""
+
+CODED: Final = 3
+"""How often the compressed bytes of a piece are there: as groups, joined, and what is read or marked of them."""
 
 PLACE: Final = struct.Struct("<QQIQ")
 """Of a checkpoint: the row, the rows, the first group that is needed, where it begins in the file."""
@@ -63,26 +70,29 @@ class Layout:
     """Rows of a group."""
     context: bool
     """Rows are interpolated across groups."""
-
-
-def group_bytes(row_bytes: int) -> int:
-    """Decoded bytes of the largest group that is taken."""
-    return max(GROUP_BYTES, GROUP_ROWS * row_bytes)
+    groups: int
+    """Groups that are decoded at a time, at most, those around them among them."""
+    room: int
+    """Bytes that they may take."""
 
 
 def coded_bytes(decoded: int) -> int:
-    """Compressed bytes of a group, at most: twice the decoded ones, which takes an absurd encoder."""
-    return 2 * decoded + (1 << 16)
+    """Compressed bytes of a group, at most, but for noise at the best quality, of which there may be a third more."""
+    return decoded + (1 << 12)
 
 
-def restart_bytes(encoding: Encoding, shape: Shape, window: int) -> int:
-    """The most that a `RestartCursor` holds, and makes for the moment: the pixels of a piece with a group more on both
-    sides, as they come and as they are placed, and their compressed bytes, apart and joined."""
-    group = group_bytes(shape[2] * encoding.samples)
-    return window + encoding.dtype.itemsize * 2 * (PIECE_BYTES + 3 * group) + 3 * coded_bytes(group)
+def piece_bytes(group: int, groups: int, itemsize: int) -> int:
+    """What a piece of so many groups takes, each of `group` decoded bytes."""
+    return groups * (itemsize * group + CODED * coded_bytes(group))
 
 
-def layout_of(header: bytes, encoding: Encoding, shape: Shape) -> Layout | str:
+def restart_bytes(encoding: Encoding, shape: Shape, window: int, room: int) -> int:
+    """The most that a `RestartCursor` holds, and makes for the moment, where it is given so much room."""
+    least = piece_bytes(MCU_ROWS * shape[2] * encoding.samples, 3, encoding.dtype.itemsize)
+    return window + LIBRARY_ROWS * shape[2] + max(least, min(room, PIECE_BYTES * (encoding.dtype.itemsize + CODED)))
+
+
+def layout_of(header: bytes, encoding: Encoding, shape: Shape, room: int) -> Layout | str:
     """How a stream with that header can be cut; where it can't, why."""
     frame = jpeg.frame(header)
     size = jpeg.size(frame, jpeg.colours(encoding, header)[1])
@@ -104,7 +114,9 @@ def layout_of(header: bytes, encoding: Encoding, shape: Shape) -> Layout | str:
     common = math.gcd(interval, row)
     rows = 8 * down * (interval // common)
     row_bytes = frame.width * size.samples
-    if rows * row_bytes > group_bytes(row_bytes):
+    context = any(byte & 15 != down for byte in components[1::3])
+    group, item = rows * row_bytes, encoding.dtype.itemsize
+    if rows > MCU_ROWS and piece_bytes(group, 1 + 2 * context, item) > room:
         return "has too few restart markers"
     return Layout(
         header=header,
@@ -113,7 +125,9 @@ def layout_of(header: bytes, encoding: Encoding, shape: Shape) -> Layout | str:
         row_bytes=row_bytes,
         markers=row // common,
         rows=rows,
-        context=any(byte & 15 != down for byte in components[1::3]),
+        context=context,
+        groups=max((PIECE_BYTES - LIBRARY_ROWS * frame.width) // group, 1 + 2 * context),
+        room=room,
     )
 
 
@@ -135,14 +149,14 @@ def restart_interval(header: bytes, scan: int) -> int:
 
 
 def open_restarts(
-    encoding: Encoding, shape: Shape, where: Range, *, window: int, at: Checkpoint | None
+    encoding: Encoding, shape: Shape, where: Range, *, window: int, room: int, at: Checkpoint | None
 ) -> Steps[RestartCursor]:
     """A cursor over a JPEG of one segment; see `gigapix.decode.cursor.open_cursor`."""
     feed = Feed(encoding, where, window, verify=False)
     header = yield from _read_header(feed)
     size = expected_bytes(encoding, shape)
     with typed(encoding, size):
-        layout = layout_of(header, encoding, shape)
+        layout = layout_of(header, encoding, shape, room)
     if isinstance(layout, str):
         raise MemoryBudgetError(f"a JPEG stream that {layout} is decoded whole, which takes {size} bytes here")
     row, group, start = 0, 0, where[0] + len(header)
@@ -152,7 +166,7 @@ def open_restarts(
         if (row, rows, group) != (at.row, shape[0] * shape[1], first) or not where[0] <= start <= sum(where):
             raise DecodeError("the checkpoint is not of this segment")
     rest = Feed(encoding, (start, where[0] + where[1] - start), window, verify=False)
-    return RestartCursor(encoding, shape, layout, Groups(rest, layout, group), row)
+    return RestartCursor(encoding, shape, layout, Groups(rest, layout, group, encoding.dtype.itemsize), row)
 
 
 def _read_header(feed: Feed) -> Steps[bytes]:
@@ -240,9 +254,9 @@ class RestartCursor:
             return
         layout = self._layout
         group = row // layout.rows
-        count = max(1, PIECE_BYTES // (layout.rows * layout.row_bytes))
+        self._pixels = self._pixels[:0].copy()  # makes room for the next ones
         try:
-            yield from self._groups.read(self._first(row), group + count + layout.context)
+            yield from self._groups.read(self._first(row), group + 1 + layout.context)
             try:
                 self._decode(row, self._groups.next)
             except DecodeError:
@@ -262,26 +276,28 @@ class RestartCursor:
             raise self._groups.fault or DecodeError("the JPEG stream ends before its rows do")
         top = first * layout.rows
         height = min(stop * layout.rows, layout.picture) - top
-        header = bytearray(layout.header)
-        struct.pack_into(">H", header, layout.height, height)
         with typed(self._encoding, height * layout.row_bytes):
-            shape = (1, height, self._width)
-            data = bytes(header) + self._groups.join(first, stop)
-            self._pixels = images.decode(data, self._encoding, shape, (height, self._width))
+            data = self._groups.join(layout.header, first, stop)
+            struct.pack_into(">H", data, layout.height, height)
+            self._pixels = images.decode(data, self._encoding, (1, height, self._width), (height, self._width))
         self._top, self._bottom = top, min(good * layout.rows, self.rows)
 
 
 class Groups:
     """The compressed bytes of groups, one after the other."""
 
-    def __init__(self, feed: Feed, layout: Layout, first: int) -> None:
+    def __init__(self, feed: Feed, layout: Layout, first: int, itemsize: int) -> None:
         self.next = first
         """The group that is read next."""
         self.count = -(-layout.picture // layout.rows)
         self.fault: GigapixError | None = None
         self._feed = feed
+        self._layout = layout
         self._markers = layout.markers
-        self._most = coded_bytes(layout.rows * layout.row_bytes)
+        self._bytes = layout.rows * layout.row_bytes * itemsize
+        self._coded = 0
+        """Compressed bytes of the longest group so far."""
+        self._most = 2 * coded_bytes(layout.rows * layout.row_bytes)
         self._data = b""
         """What is read of the file and not yet part of a group, from `_offset` on."""
         self._offset = feed.offset
@@ -289,35 +305,47 @@ class Groups:
         """Where the restart markers in `_data` are."""
         self._end: int | None = None
         """Where in `_data` another marker is, or the data end."""
-        self._held: list[tuple[int, int, bytes]] = []
-        """(index, offset, bytes) of the groups that may be needed again."""
+        self._held: list[tuple[int, int, bytes, list[int]]] = []
+        """(index, offset, bytes, restart markers in them) of the groups that may be needed again."""
 
     @property
     def held(self) -> int:
         """Bytes that it holds."""
-        return self._feed.held + len(self._data) + sum(len(data) for _, _, data in self._held)
+        return self._feed.held + len(self._data) + sum(len(data) for _, _, data, _ in self._held)
 
     def start(self, group: int) -> int | None:
         """Where a group begins in the file, None where that is not known."""
         if group == self.next:
             return self._offset
-        return next((offset for index, offset, _ in self._held if index == group), None)
+        return next((offset for index, offset, *_ in self._held if index == group), None)
 
     def read(self, first: int, stop: int) -> Steps[None]:
-        """Read up to the group `stop`, or the end, or what is wrong, and let go of those before `first`."""
-        while self.next < min(stop, self.count) and not self.fault:
+        """Read the groups from `first` to before `stop` and as many more as have room, or to the end, or to what is
+        wrong, and let go of those before `first`."""
+        while self.next < self.count and not self.fault and (self.next < stop or self._has_room(self.next - first)):
             self._held = [held for held in self._held if held[0] >= first]
             yield from self._read_group()
         self._held = [held for held in self._held if held[0] >= first]
 
-    def join(self, first: int, stop: int) -> bytes:
-        """The data of a scan of the groups from `first` to before `stop`."""
-        data = np.frombuffer(b"".join(data for index, _, data in self._held if first <= index < stop), np.uint8).copy()
-        at = markers(data)
-        at = at[is_restart(data[at + 1])]
-        data[at + 1] = 0xD0 + np.arange(at.size) % 8
-        # The marker at the end of a group leads on to one that isn't here.
-        return data.tobytes() if stop == self.count else data[:-2].tobytes() + jpeg.EOI
+    def _has_room(self, groups: int) -> bool:
+        """Whether one more than so many has room, all of them being about as long."""
+        coded = sum(len(held[2]) for held in self._held) + self._coded
+        return groups < self._layout.groups and (groups + 1) * self._bytes + CODED * coded <= self._layout.room
+
+    def join(self, header: bytes, first: int, stop: int) -> bytearray:
+        """A JPEG of the groups from `first` to before `stop`, behind `header`."""
+        joined = bytearray(header)
+        number = 0
+        for index, _, data, found in self._held:
+            if first <= index < stop:
+                start = len(joined)
+                joined += data
+                for at in found:
+                    joined[start + at + 1] = 0xD0 + number % 8
+                    number += 1
+        if stop < self.count:  # the marker at the end of a group leads on to one that isn't here
+            joined[-2:] = jpeg.EOI
+        return joined
 
     def _read_group(self) -> Steps[None]:
         last = self.next == self.count - 1
@@ -330,11 +358,13 @@ class Groups:
         else:
             self.fault = self._feed.fault or DecodeError("a JPEG stream with fewer restart markers than its rows need")
             return
-        self._held.append((self.next, self._offset, self._data[:size]))
+        self._coded = max(self._coded, size)
+        own = len(self._found) if last else self._markers
+        self._held.append((self.next, self._offset, self._data[:size], self._found[:own]))
         self.next += 1
         self._data = self._data[size:]
         self._offset += size
-        self._found = [at - size for at in self._found[self._markers :]]
+        self._found = [at - size for at in self._found[own:]]
         self._end = None if self._end is None else self._end - size
 
     def _more(self) -> Steps[None]:
@@ -352,7 +382,7 @@ class Groups:
                 return
         if not piece:
             self._end = len(self._data)
-        elif len(self._data) > self._most:
+        elif len(self._data) - (self._found[-1] if self._found else 0) > self._most:
             self._end, self.fault = len(self._data), DecodeError("a JPEG stream without the restart markers it names")
 
 

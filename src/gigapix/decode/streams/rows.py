@@ -2,8 +2,8 @@
 
     feed --(piece)--> flow --(raw bytes)--> buffer of whole rows --(unfilter)--> place_rows --> target
 
-The buffer is a step of some 128 KiB, or one row where a row is longer; it stays in the processor's cache, and all that
-is done to a row is done while it lies there. Where the raw bytes are just what belongs into the target there is no
+The buffer is a step of at most 128 KiB, or one row where a row is longer; it stays in the processor's cache, and all
+that is done to a row is done while it lies there. Where the raw bytes are just what belongs into the target there is no
 buffer.
 """
 
@@ -26,22 +26,28 @@ from gigapix.decode.support import DISTANCES, check_ratio, is_plain, name, pixel
 from gigapix.errors import DecodeError, GigapixError
 from gigapix.formats.model import PNG_FILTERS, Encoding, Range, Steps
 
-STEP_BYTES: Final = 128 << 10
-"""Raw bytes decoded at a time: they stay in the second-level cache, and Python's share of the time is small."""
+STEP_BYTES: Final = (16 << 10, 128 << 10)
+"""Least and most raw bytes decoded at a time: Python's share of the time is small; they stay in the second-level
+cache."""
+
+BUFFERS: Final = 4
+"""Of a step, about: see `row_cursor_bytes`."""
 
 Raw = NDArray[np.uint8]
 
 
-def step_rows(encoding: Encoding, width: int) -> int:
-    """Rows that are decoded at a time: neither their raw bytes nor their pixels are more than `STEP_BYTES`, but for a
-    row that is longer."""
+def step_rows(encoding: Encoding, width: int, window: int, room: int) -> int:
+    """Rows that are decoded at a time: neither their raw bytes nor their pixels are more than a step, but for a row
+    that is longer."""
+    least, most = STEP_BYTES
+    step = min(max((room - window - flow_bytes(encoding)) // BUFFERS, least), most)
     pixels = width * encoding.samples * encoding.dtype.itemsize
-    return max(1, STEP_BYTES // max(row_pitch(encoding, width), pixels))
+    return max(1, step // max(row_pitch(encoding, width), pixels))
 
 
-def row_cursor_bytes(encoding: Encoding, width: int, window: int) -> int:
+def row_cursor_bytes(encoding: Encoding, width: int, window: int, room: int) -> int:
     """The most that a `RowCursor` holds, and makes for the moment, for rows of `width` pixels."""
-    rows = step_rows(encoding, width)
+    rows = step_rows(encoding, width, window, room)
     raw = rows * row_pitch(encoding, width)
     # The rows with and without their filter bytes, and the row above.
     held = 3 * raw if encoding.predictor == PNG_FILTERS else raw
@@ -97,7 +103,7 @@ class Stream:
 
     def pass_over(self, count: int) -> Steps[GigapixError | None]:
         """Decode `count` raw bytes for nothing; why there are not as many, None where there are."""
-        room = np.empty(min(count, STEP_BYTES), np.uint8)
+        room = np.empty(min(count, STEP_BYTES[0]), np.uint8)
         while count:
             filled = yield from self.fill(room[: min(count, room.size)])
             count -= filled
@@ -141,6 +147,7 @@ class RowCursor:
         where: Range,
         *,
         window: int,
+        room: int,
         verify: bool,
         at: Checkpoint | None = None,
         begin: bytes | None = None,
@@ -155,7 +162,7 @@ class RowCursor:
         self._encoding = replace(encoding, predictor=1) if self._filtered else encoding
         self._row_bytes = row_bytes(encoding, self._width)
         self._pitch = row_pitch(encoding, self._width)
-        self._step = step_rows(encoding, self._width)
+        self._step = step_rows(encoding, self._width, window, room)
         self._last = last
         self._bpp = max(1, pixel_bits(encoding) // 8)
         # A row is held whole, so the stream must be enough to hold one.
@@ -163,7 +170,6 @@ class RowCursor:
         with typed(encoding, self._row_bytes):
             self._above = np.zeros(self._row_bytes if self._filtered else 0, np.uint8)
         self._buffer = np.empty(0, np.uint8)
-        self._plain = np.empty(0, np.uint8)
         self._fault: GigapixError | None = None
         if at is not None:
             begin = self._restore(at)
@@ -172,7 +178,7 @@ class RowCursor:
     @property
     def held(self) -> int:
         """Bytes that it holds, its target apart."""
-        return self._stream.held + self._buffer.nbytes + self._plain.nbytes + self._above.nbytes
+        return self._stream.held + self._buffer.nbytes + self._above.nbytes
 
     def read(self, target: NDArray[Any], *, column: int = 0, samples: Sequence[int] | None = None) -> Steps[None]:
         """As `Cursor.read`."""
@@ -189,11 +195,13 @@ class RowCursor:
         at = 0
         while at < rows:
             count, raw = yield from self._raw_rows(rows - at)
-            good = len(raw) // self._row_bytes
-            if good:
+            good = len(raw)
+            if good and straight is not None:
+                straight.reshape(rows, -1)[at : at + good] = raw
+            elif good:
                 box = Box(target=target[:, :, at : at + good], origin=(0, 0, column), select=select)
-                with typed(self._encoding, len(raw)):
-                    place_rows(raw, self._encoding, (1, good, self._width), box)
+                with typed(self._encoding, raw.size):
+                    place_rows(np.ascontiguousarray(raw).reshape(-1), self._encoding, (1, good, self._width), box)
             yield from self._advance(count, good)
             at += good
 
@@ -204,7 +212,7 @@ class RowCursor:
         self._refuse()
         while rows:
             count, raw = yield from self._raw_rows(rows)
-            yield from self._advance(count, len(raw) // self._row_bytes)
+            yield from self._advance(count, len(raw))
             rows -= count
 
     def checkpoint(self) -> Checkpoint | None:
@@ -235,30 +243,23 @@ class RowCursor:
             raise self._fault
 
     def _raw_rows(self, rows: int) -> Steps[tuple[int, Raw]]:
-        """(rows of a step, at most `rows`; the raw bytes of those of them that are good)."""
+        """(rows of a step, at most `rows`; those of them that are good, unfiltered)."""
         count = min(rows, self._step)
         if self._buffer.size < count * self._pitch:
             with typed(self._encoding, count * self._pitch):
                 self._buffer = np.empty(count * self._pitch, np.uint8)
         raw = self._buffer[: count * self._pitch]
         good = (yield from self._stream.fill(raw)) // self._pitch
-        raw = raw[: good * self._pitch]
-        return count, self._unfilter(raw, good) if self._filtered else raw
+        table = raw[: good * self._pitch].reshape(good, self._pitch)
+        return count, self._unfilter(table) if self._filtered and good else table
 
-    def _unfilter(self, raw: Raw, rows: int) -> Raw:
+    def _unfilter(self, table: Raw) -> Raw:
         from gigapix.kernels import unfilter
 
-        if not rows:
-            return raw
-        good = unfilter.unfilter(raw.data, self._above.data, self._row_bytes, self._bpp)
-        if self._plain.size < good * self._row_bytes:
-            with typed(self._encoding, good * self._row_bytes):
-                self._plain = np.empty(good * self._row_bytes, np.uint8)
-        plain = self._plain[: good * self._row_bytes]
-        plain.reshape(good, self._row_bytes)[:] = raw[: good * self._pitch].reshape(good, self._pitch)[:, 1:]
-        if good < rows:
-            self._fault = DecodeError(f"row {self.row + good} has filter {raw[good * self._pitch]}")
-        return plain
+        good = unfilter.unfilter(table.reshape(-1).data, self._above.data, self._row_bytes, self._bpp)
+        if good < len(table):
+            self._fault = DecodeError(f"row {self.row + good} has filter {table[good, 0]}")
+        return table[:good, 1:]
 
     def _advance(self, wanted: int, good: int) -> Steps[None]:
         """Count the good ones of `wanted` rows; raise where some are missing, or the checksum at the end is wrong."""

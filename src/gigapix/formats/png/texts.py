@@ -5,6 +5,8 @@ Bytes that decompress to more than there is room for are not decompressed furthe
 
 from __future__ import annotations
 
+import zlib
+
 from gigapix.errors import FormatError, LimitError
 
 
@@ -48,15 +50,13 @@ def _method(data: bytes, kind: str) -> bytes:
 
 def inflate(data: bytes, room: int) -> bytes:
     """A whole zlib stream. Raises FormatError where it is damaged, LimitError where it makes more than `room` bytes."""
-    from isal import isal_zlib
-
-    stream = isal_zlib.decompressobj()
+    stream = zlib.decompressobj()
     try:
         found = stream.decompress(data, max_length=room + 1)
-    except isal_zlib.error as error:  # type: ignore[misc]  # its stub forgets the base class
+    except zlib.error as error:
         raise FormatError(f"its zlib stream is damaged: {error}") from None
     if len(found) > room:
         raise LimitError(f"its text is longer than the {room} bytes that are left for it")
     if not stream.eof:
         raise FormatError("its zlib stream ends early")
-    return bytes(found)
+    return found

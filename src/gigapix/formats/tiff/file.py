@@ -9,6 +9,7 @@ what is wrong.
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Final, NamedTuple
 
 from gigapix import limits
@@ -55,6 +56,7 @@ class Tiff:
         self._seen: set[int] = set()
         self._next = header.first_ifd
         self._ifds: dict[int, Ifd] = {}
+        self._loaded: weakref.WeakSet[Ifd] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def note(self, problem: str) -> None:
@@ -106,7 +108,9 @@ class Tiff:
         if ifd is None:
             ifd = yield from read_ifd(self.header, offset)
             self._keep(ifd)
-        yield from ifd.load(STRUCTURE)
+        if ifd not in self._loaded:
+            yield from ifd.load(STRUCTURE)
+            self._loaded.add(ifd)
         return ifd
 
     def _keep(self, ifd: Ifd) -> None:

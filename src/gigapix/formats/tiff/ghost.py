@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 GHOST_BYTES: Final = 43 + 512
@@ -49,7 +50,12 @@ def parse_ghost(data: bytes) -> Ghost | None:
     found = _SIZE.match(data)
     if found is None:
         return None
-    text = data[found.end() : found.end() + int(found[1])].decode("ascii", "replace")
+    return _parsed(data[found.end() : found.end() + int(found[1])].decode("ascii", "replace"))
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Ghost:
+    """Its text is the same in most files."""
     pairs = (line.partition("=") for line in text.splitlines())
     keys = {key.strip(): value.strip() for key, _, value in pairs}  # GDAL writes a blank before one of them
     return Ghost(

@@ -38,8 +38,8 @@ class Header:
 
     @property
     def entry_format(self) -> str:
-        """struct format of an entry: tag, type, count, and its value field as bytes."""
-        return self.byteorder + ("HHQ8s" if self.bigtiff else "HHI4s")
+        """struct format of an entry: tag, type, count, and its value field as one number."""
+        return self.byteorder + ("HHQQ" if self.bigtiff else "HHII")
 
     @property
     def entry_bytes(self) -> int:

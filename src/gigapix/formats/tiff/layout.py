@@ -6,7 +6,8 @@ This is where defaults are filled in and where figures that can't be are refused
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,12 @@ from gigapix.formats.tiff.tags import name_of
 
 EXTRA_ENTRIES: Final = 1024
 """Entries beyond those of the segments that a table may have: some writers allocate them in advance."""
+
+SHORT: Final = 1024
+"""Bytes of a value that is remembered: an array of numbers (`values.ARRAY_FROM`) is longer and can't be."""
+
+_ENCODING: Final = (258, 262, 266, 292, 293, 317, 338, 339, 347, 530, 42113, 50674)
+"""Tags that `_encoding_of` reads."""
 
 YCBCR: Final = 6
 OLD_JPEG: Final = 6
@@ -115,6 +122,37 @@ def _strip(ifd: Ifd, volume: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _encoding(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: OldJpeg | None) -> Encoding:
+    """Worked out once for directories that say the same: those of a file, and of files of the same kind."""
+    entries = {code: ifd.entries[code] for code in _ENCODING if code in ifd.entries}
+    values = {code: ifd.values[code] for code in entries if code in ifd.values}
+    if old_jpeg is not None or len(values) < len(entries) or any(each.nbytes > SHORT for each in entries.values()):
+        return _encoding_of(ifd, compression, samples, planar, old_jpeg)
+    alone = replace(ifd, next=0, entries=entries, values=values, problems=[])  # no more than this is remembered
+    kinds = tuple([each.type for each in entries.values()])
+    facts = _Facts((ifd.header.byteorder, compression, samples, planar, kinds, tuple(values.items())), alone)
+    return _remembered(facts, compression, samples, planar)
+
+
+class _Facts:
+    """A directory that is compared by what `key` says of it."""
+
+    def __init__(self, key: tuple[Any, ...], ifd: Ifd) -> None:
+        self.key = key
+        self.ifd = ifd
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Facts) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@lru_cache(maxsize=256)
+def _remembered(facts: _Facts, compression: int, samples: int, planar: bool) -> Encoding:
+    return _encoding_of(facts.ifd, compression, samples, planar, None)
+
+
+def _encoding_of(ifd: Ifd, compression: int, samples: int, planar: bool, old_jpeg: OldJpeg | None) -> Encoding:
     photometric = ifd.integer(262, 0 if compression in (2, 3, 4) else 1)
     if compression == OLD_JPEG and photometric in (1, 2) and (262 not in ifd.entries or photometric == 2):
         photometric = YCBCR

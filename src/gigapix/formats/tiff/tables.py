@@ -6,11 +6,11 @@ whole and kept; of a large COG by GDAL's driver the byte counts are not read at 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gigapix import limits
@@ -42,8 +42,8 @@ class Tables:
 
     def ranges(self, layout: Layout, segments: Sequence[int]) -> tuple[Range | None, ...]:
         """The byte range of each segment by index, None where it is sparse."""
-        counts = self.counts
-        return tuple(_range(layout, n, self.offsets[n], None if counts is None else counts[n]) for n in segments)
+        counts = None if self.counts is None else [self.counts[n] for n in segments]
+        return _ranges(layout, segments, [self.offsets[n] for n in segments], counts)
 
 
 def small_tables(ifd: Ifd, layout: Layout) -> Steps[Tables | None]:
@@ -68,38 +68,34 @@ def segment_ranges(
 
     Raises FormatError where a table has no entry for a segment.
     """
-    wanted = np.asarray(segments, np.int64)
     if ghost is not None and ghost.has_gapless_order:
-        found = yield from _by_order(ifd, layout, wanted)
+        found = yield from _by_order(ifd, layout, segments)
         if found is not None:
             return found
     tags = [tag for tag in (layout.offsets_tag, layout.counts_tag) if tag]
-    columns = [column.tolist() for column in (yield from _entries(ifd, layout, tags, wanted))]
-    counts = columns[1] if len(columns) > 1 else [None] * len(wanted)
-    return tuple(_range(layout, *entry) for entry in zip(wanted.tolist(), columns[0], counts, strict=True))
+    columns = yield from _entries(ifd, layout, tags, segments)
+    return _ranges(layout, segments, columns[0], columns[1] if len(columns) > 1 else None)
 
 
-def _by_order(ifd: Ifd, layout: Layout, wanted: NDArray[Any]) -> Steps[tuple[Range | None, ...] | None]:
+def _by_order(ifd: Ifd, layout: Layout, wanted: Sequence[int]) -> Steps[tuple[Range | None, ...] | None]:
     """The ranges by offsets alone: a segment ends 8 bytes before the next one begins, behind them its trailer and the
     next one's leader. None where that can't be told: of the last segment, and of one before a sparse one."""
-    following = wanted + 1
-    if not len(wanted) or following.max() >= min(layout.segments, ifd.entries[layout.offsets_tag].count):
+    if not wanted or max(wanted) + 1 >= min(layout.segments, ifd.entries[layout.offsets_tag].count):
         return None
-    both = np.concatenate((wanted, following))
-    (offsets,) = yield from _entries(ifd, layout, [layout.offsets_tag], both)
-    starts, ends = offsets[: len(wanted)].tolist(), offsets[len(wanted) :].tolist()
+    (offsets,) = yield from _entries(ifd, layout, [layout.offsets_tag], [*wanted, *(n + 1 for n in wanted)])
+    whole, last = (2 * raw + SLACK_BYTES for raw in _raw_bytes(layout))
     ranges: list[Range | None] = []
-    for index, start, end in zip(wanted.tolist(), starts, ends, strict=True):
+    for index, start, end in zip(wanted, offsets[: len(wanted)], offsets[len(wanted) :], strict=True):
         length = end - start - AROUND_BYTES
-        if start and not 0 < length <= 2 * _raw_bytes(layout, index) + SLACK_BYTES:
+        if start and not 0 < length <= (last if (index + 1) % layout.grid[1] == 0 else whole):
             return None
         ranges.append((start, length) if start else None)
     return tuple(ranges)
 
 
-def _entries(ifd: Ifd, layout: Layout, tags: Sequence[int], wanted: NDArray[Any]) -> Steps[list[NDArray[Any]]]:
+def _entries(ifd: Ifd, layout: Layout, tags: Sequence[int], wanted: Sequence[int]) -> Steps[list[list[int]]]:
     """The entries of tables for the segments `wanted`, of all tables in one batch."""
-    spans = _spans(np.unique(wanted))
+    spans = _spans(wanted)
     for tag in tags:
         have = ifd.entries[tag].count
         if spans and spans[-1][1] > have:
@@ -115,45 +111,60 @@ def _entries(ifd: Ifd, layout: Layout, tags: Sequence[int], wanted: NDArray[Any]
     return columns
 
 
-def _spans(indices: NDArray[Any]) -> list[tuple[int, int]]:
-    """Sorted indices as ``[start, stop)`` runs, joined over gaps of up to `JOIN_ENTRIES`."""
-    if not len(indices):
-        return []
-    cuts = np.flatnonzero(np.diff(indices) > JOIN_ENTRIES)
-    starts = indices[np.concatenate(([0], cuts + 1))]
-    stops = indices[np.concatenate((cuts, [len(indices) - 1]))] + 1
-    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+# Without numpy: a batch is small, and what numpy has for this would bring half a megabyte of code into memory.
 
 
-def _pick(spans: list[tuple[int, int]], parts: list[NDArray[Any]], wanted: NDArray[Any]) -> NDArray[Any]:
+def _spans(wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """The indices as sorted ``[start, stop)`` runs, joined over gaps of up to `JOIN_ENTRIES`."""
+    spans: list[tuple[int, int]] = []
+    for index in sorted(wanted):
+        if spans and index <= spans[-1][1] - 1 + JOIN_ENTRIES:
+            spans[-1] = spans[-1][0], index + 1
+        else:
+            spans.append((index, index + 1))
+    return spans
+
+
+def _pick(spans: Sequence[tuple[int, int]], parts: Sequence[NDArray[Any]], wanted: Sequence[int]) -> list[int]:
+    starts = [start for start, _ in spans]
     if not spans:
-        return np.empty(0, np.uint64)
-    starts = np.array([start for start, _ in spans])
-    places = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
-    which = np.searchsorted(starts, wanted, "right") - 1
-    picked: NDArray[Any] = np.concatenate(parts)[places[which] + wanted - starts[which]]
-    return picked
+        return []
+    (first, stop), *others = spans
+    if not others and stop - first == len(wanted) and list(wanted) == list(range(first, stop)):  # as most are
+        found: list[int] = parts[0].tolist()
+        return found
+    places = ((bisect_right(starts, index) - 1, index) for index in wanted)
+    return [parts[place].item(index - starts[place]) for place, index in places]
 
 
-def _range(layout: Layout, index: int, offset: int, count: int | None) -> Range | None:
-    raw = _raw_bytes(layout, index)
-    if layout.encoding.compression in (2, 3, 4) and layout.segments == 1 and count == 0:
-        count = None  # some fax writers leave the byte count of their only strip at 0
-    if offset == 0 or count == 0:
-        return None
-    if layout.encoding.compression == UNCOMPRESSED:
-        # The byte count of an only segment tells nothing that its size does not, and is often wrong.
-        return offset, raw if count is None or layout.segments == 1 else min(count, raw)
-    most = min(2 * raw + SLACK_BYTES, limits.MAX_SEGMENT_BYTES)
-    return offset, most if count is None else min(count, most)
+def _ranges(
+    layout: Layout, segments: Sequence[int], offsets: Sequence[int], counts: Sequence[int] | None
+) -> tuple[Range | None, ...]:
+    plain = layout.encoding.compression == UNCOMPRESSED
+    if layout.segments == 1 and counts and (plain if counts[0] else layout.encoding.compression in (2, 3, 4)):
+        # Of an only segment the byte count tells nothing that its size does not, where that is not compressed, and is
+        # often wrong; some fax writers leave it at 0.
+        counts = None
+    # An uncompressed segment may be said to be longer than it is, a compressed one may truly be so, within reason.
+    whole, last = (raw if plain else min(2 * raw + SLACK_BYTES, limits.MAX_SEGMENT_BYTES) for raw in _raw_bytes(layout))
+    most = [whole] * len(segments)
+    if last != whole:
+        down = layout.grid[1]
+        most = [last if (n + 1) % down == 0 else whole for n in segments]
+    if counts is None:
+        return tuple((at, size) if at else None for at, size in zip(offsets, most, strict=True))
+    return tuple(
+        (at, min(count, size)) if at and count else None for at, count, size in zip(offsets, counts, most, strict=True)
+    )
 
 
-def _raw_bytes(layout: Layout, index: int) -> int:
+def _raw_bytes(layout: Layout) -> tuple[int, int]:
+    """Of a segment, and of the last one of a column: strips are cut at the end of the image, tiles are not."""
     depth, rows, width = layout.segment
-    if not layout.tiled:
-        rows = min(rows, layout.volume[1] - (index % layout.grid[1]) * rows)
     encoding = layout.encoding
     row_bits = width * sum(encoding.bits)
     if encoding.subsampling != (1, 1):
         row_bits *= 2  # a bound is enough: chroma rows are padded to whole units
-    return depth * rows * -(-row_bits // 8)
+    row_bytes = -(-row_bits // 8)
+    last = rows if layout.tiled else min(rows, layout.volume[1] - (layout.grid[1] - 1) * rows)
+    return depth * rows * row_bytes, depth * last * row_bytes

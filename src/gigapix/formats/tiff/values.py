@@ -28,6 +28,9 @@ TYPES: Final[Mapping[int, tuple[str, str, int]]] = MappingProxyType({
 })  # fmt: skip
 """Field type to (name, numpy type of a component, bytes of one value)."""
 
+SIZES: Final[Mapping[int, int]] = MappingProxyType({kind: size for kind, (_, _, size) in TYPES.items()})
+"""Field type to bytes of one value."""
+
 SCALARS: Final[Mapping[int, str]] = MappingProxyType({
     3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q",
 })  # fmt: skip
