@@ -159,7 +159,12 @@ def child(order: dict[str, Any]) -> dict[str, Any]:
     _, function, count, module = PEERS[order["peer"]]
     importlib.import_module(module)
     if module == "gigapix":
-        importlib.import_module("gigapix.image.image")  # what `import gigapix` puts off until it is named
+        for late in (
+            "gigapix.image.image",
+            "gigapix.ops.image",
+            "gigapix.decode.cursor",
+        ):  # what is imported when it is used
+            importlib.import_module(late)
     path = Path(order["path"])
     began = time.time()
     first = function(path, count, order["memory"])

@@ -348,10 +348,10 @@ def test_threads_end(tmp_path: Path) -> None:
     before = threading.active_count()
     ask(path, threads=4)
     for _ in range(100):
-        if threading.active_count() == before:
+        if threading.active_count() <= before:  # those of an earlier test may end meanwhile
             break
         time.sleep(0.02)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 @pytest.mark.parametrize("layout", ["tiles", "one strip"])

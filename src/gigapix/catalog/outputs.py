@@ -2,11 +2,15 @@
 
 One rule keeps the catalogue whole: a file is written once, under a name of its own, by a write that fails if the file
 is there already. So it is there in full or not at all, whoever is killed when, and whoever else writes the same.
+
+On a local disk it is written under a name with a dot in front, which readers of a folder of Parquet pass over, and then
+linked: obstore's own name for that (``x.parquet#1``) would be taken for a part if its writer were killed.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +30,13 @@ class Folder:
     """Of obstore's."""
     prefix: str = ""
     """Of its files in the store, empty or with a slash at its end."""
+    local: Path | None = None
+    """The folder on a disk."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file; False where it exists already, which stays as it is."""
+        if self.local is not None:
+            return _created(self.local / path, data)
         from obstore.exceptions import AlreadyExistsError
 
         try:
@@ -76,7 +84,22 @@ def folder_of(target: str | os.PathLike[str], settings: Settings, store: Any = N
         path.mkdir(parents=True, exist_ok=True)
     if not path.is_dir():
         raise SourceError("is no folder", path=name) if path.exists() else NotFoundError("no such folder", path=name)
-    return Folder(name=str(path), store=LocalStore(path))
+    return Folder(name=str(path), store=LocalStore(path), local=path)
+
+
+def _created(path: Path, data: bytes) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        written.write_bytes(data)
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise SourceError(error.strerror or str(error), path=str(path)) from error
+    finally:
+        written.unlink(missing_ok=True)
+    return True
 
 
 def _slashed(prefix: str) -> str:
