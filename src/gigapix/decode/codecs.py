@@ -14,8 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix import limits
-from gigapix.decode.headers import unpack
 from gigapix.errors import DecodeError
 from gigapix.formats.model import Buffer
 from gigapix.kernels import lzw, packbits
@@ -86,24 +84,13 @@ def _zstd(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
     try:
         return _view(decode(data, out=out))
     except imagecodec("ZstdError"):
-        # The codec takes nothing but whole frames into enough room. Here is the frame, and as much room as can do no
-        # harm: pages that are not written to cost nothing.
-        room = np.empty(max(out.size, limits.SEGMENT_TRUST_BYTES), np.uint8)
-        return _view(decode(bytes(data)[: _zstd_frame(data)], out=room))[: out.size]
-
-
-def _zstd_frame(data: Buffer) -> int:
-    """Length of the first frame (RFC 8878, 3.1.1), from the headers of its blocks."""
-    descriptor = unpack("<B", data, 4)[0]
-    single = descriptor >> 5 & 1
-    at = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + (single, 2, 4, 8)[descriptor >> 6]
-    for _ in range(MAX_ZSTD_BLOCKS):
-        low, high = unpack("<HB", data, at)
-        block = low | high << 16
-        at += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
-        if block & 1:
-            return at + (4 if descriptor & 4 else 0)
-    raise DecodeError("a zstd frame of too many blocks")
+        # The codec takes nothing but whole frames into enough room: this one stops when it has what is wanted.
+        try:
+            from compression.zstd import ZstdDecompressor  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            from backports.zstd import ZstdDecompressor
+        first = ZstdDecompressor().decompress(bytes(data), max_length=max(out.size, 1))
+        return np.frombuffer(first, np.uint8)[: out.size]
 
 
 def _packbits(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
