@@ -91,13 +91,15 @@ def test_a_deflate_stream_that_breaks_behind_the_segment_does_not_matter_but_one
         decoded(bytes(stream), encoding(8), (50, 100))
 
 
-def test_zstd_frames_with_every_kind_of_header():
+def test_zstd_frames_with_every_kind_of_header_stop_where_the_segment_does():
     content = picture(50, 100).tobytes()
     for level in (1, 22):
         for data in (content, content * 40, bytes(200_000), b"x"):
             frame = raw_zstd(data) if level == 1 else bytes(imagecodecs.zstd_encode(data, level=level))
-            assert codecs._zstd_frame(frame + b"behind") == len(frame)
-    assert codecs._zstd_frame(bytes.fromhex("28b52ffd 00 58 010000")) == 9  # a window, no content size, one empty block
+            for size in (1, len(data) // 2, len(data)):
+                assert bytes(codecs.decompress(frame + b"behind", 50000, size)) == data[:size]
+    nothing = bytes.fromhex("28b52ffd 00 58 010000")  # a window, no content size, one empty block
+    assert codecs.decompress(nothing, 50000, 10).size == 0
 
 
 def old_lzw(data: bytes) -> bytes:

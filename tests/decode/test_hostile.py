@@ -35,7 +35,7 @@ def streams():
     zeros = bytes(BOMB)
     deflate, zstd = zlib.compress(zeros, 1), imagecodecs.zstd_encode(zeros, level=1)
     yield "deflate", encoding(8), deflate, True
-    yield "zstd", encoding(50000), zstd, False
+    yield "zstd", encoding(50000), zstd, True
     yield "lzma", encoding(34925), lzma.compress(zeros, preset=0), True
     yield "lzw", encoding(5), imagecodecs.lzw_encode(zeros), True
     yield "packbits", encoding(32773), b"\x81\x00" * (BOMB // 128), True

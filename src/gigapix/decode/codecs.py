@@ -9,7 +9,8 @@ Each codec has a fast way, for streams that are just right, and a second one tha
 
 from __future__ import annotations
 
-from typing import Any, Final
+import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,6 @@ from numpy.typing import NDArray
 from gigapix.errors import DecodeError
 from gigapix.formats.model import Buffer
 from gigapix.kernels import lzw, packbits
-
-MAX_ZSTD_BLOCKS: Final = 1 << 20
-"""Blocks of one zstd frame. A block holds 128 KiB, less where an encoder flushes."""
 
 
 def imagecodec(name: str) -> Any:
@@ -85,12 +83,21 @@ def _zstd(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return _view(decode(data, out=out))
     except imagecodec("ZstdError"):
         # The codec takes nothing but whole frames into enough room: this one stops when it has what is wanted.
+        zstd = zstd_library()
         try:
-            from compression.zstd import ZstdDecompressor  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            from backports.zstd import ZstdDecompressor
-        first = ZstdDecompressor().decompress(bytes(data), max_length=max(out.size, 1))
+            first = zstd.ZstdDecompressor().decompress(data, max_length=max(out.size, 1))
+        except zstd.ZstdError as error:
+            raise DecodeError(f"zstd: {error}") from error
         return np.frombuffer(first, np.uint8)[: out.size]
+
+
+def zstd_library() -> Any:
+    """The zstd that can stop and go on: Python's own from 3.14 on."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 def _packbits(data: Buffer, out: NDArray[np.uint8]) -> NDArray[np.uint8]:

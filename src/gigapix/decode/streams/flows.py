@@ -7,12 +7,12 @@ that are good. `save` is the state of the one that goes on at this very byte, wh
 from __future__ import annotations
 
 import struct
-import sys
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigapix.decode import codecs
 from gigapix.decode.streams.model import unpacked
 from gigapix.errors import DecodeError, GigapixError, MemoryBudgetError, UnsupportedError
 from gigapix.formats.model import Encoding
@@ -269,11 +269,7 @@ def open_flow(encoding: Encoding, verify: bool, state: bytes | None = None) -> F
 
 
 def _zstd() -> Flow:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-
+    zstd = codecs.zstd_library()
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_BYTES.bit_length() - 1}
     return Library(
         zstd.ZstdDecompressor(options=options), (zstd.ZstdError,), WINDOW_BYTES + ZSTD_EXTRA + PORTION_BYTES, "zstd"
