@@ -11,7 +11,7 @@ ARGS ?=
 .PHONY: test lint demo bench venv
 
 test: venv
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: venv
 	$(VENV)/bin/ruff check

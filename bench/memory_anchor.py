@@ -7,7 +7,8 @@ pair of `time.time` around a first call in a fresh process, imports done. MiB ar
 call, every allocation of the heap, less those under a frame of numpy's memmap: pages of the file itself.
 
 Python takes memory for small objects by the MiB, and whose call happens to need the next one is charged with all of it.
-So there is a third column that is not the project's: the same under PYTHONMALLOC=malloc, where each object counts.
+So each repetition begins with that MiB filled to another height, and MiB are the median of them; and there is a third
+column that is not the project's: the same under PYTHONMALLOC=malloc, where each object counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import gc
 import importlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,8 +35,16 @@ from report import environment, heading, last_words, markdown, save
 Count = Callable[[Pixels], Pixels]
 MEMORY = {"img1.png": "192kB", "img1.tiff": "64kB", "img1_czlib.tiff": "192kB", "img1_tiled.tiff": "128kB"}
 """For gigapix, where none is named: an inflater is 48 kB, beside its window and some rows."""
+LATE = (
+    "gigapix.image.image", "gigapix.ops.image", "gigapix.formats.detect", "gigapix.image.tiff_facts",
+    "gigapix.image.png_facts", "gigapix.decode.cursor", "gigapix.kernels.counts", "gigapix.kernels.inflate",
+    "gigapix.kernels.unfilter", "concurrent.futures.thread",
+)  # fmt: skip
+"""What gigapix imports when it is used, and its peers at once."""
 AT_ONCE = 1 << 14
 """Samples that `bincount` counts at a time."""
+BALLAST = 480
+"""Bytes of an object, and objects, by which Python's memory is filled further in each repetition: 240 kB."""
 SLOW = 5.0
 """Who takes longer is run once."""
 
@@ -159,13 +169,10 @@ def child(order: dict[str, Any]) -> dict[str, Any]:
     _, function, count, module = PEERS[order["peer"]]
     importlib.import_module(module)
     if module == "gigapix":
-        for late in (
-            "gigapix.image.image",
-            "gigapix.ops.image",
-            "gigapix.decode.cursor",
-        ):  # what is imported when it is used
+        for late in LATE:
             importlib.import_module(late)
     path = Path(order["path"])
+    filling = [bytes(BALLAST) for _ in range(BALLAST * order["repetition"])]
     began = time.time()
     first = function(path, count, order["memory"])
     seconds = time.time() - began
@@ -175,6 +182,7 @@ def child(order: dict[str, Any]) -> dict[str, Any]:
         with memray.Tracker(trace):
             second = function(path, count, order["memory"])
         peak = high_water(trace)
+    del filling
     return {"seconds": seconds, "mib": peak / 2**20, "hist": first.tolist(), "equal": bool((first == second).all())}
 
 
@@ -201,13 +209,13 @@ def main(options: argparse.Namespace) -> int:
     for name in names:
         path = anchor_path(name)
         path.read_bytes()  # into the page cache
-        for _ in range(options.repeat):
+        for repetition in range(options.repeat):
             for peer in peers:
                 mine = [run for run in runs if (run["file"], run["peer"]) == (name, peer)]
                 if not name.endswith(PEERS[peer][0]) or any(run.get("seconds", SLOW) >= SLOW for run in mine):
                     continue
                 print(f"{name} {peer} ...", file=sys.stderr)
-                runs.append(_run(name, path, peer, options.memory or MEMORY[name], truth))
+                runs.append(_run(name, path, peer, options.memory or MEMORY[name], truth, repetition))
     rows, missed = [], []
     for name in names:
         found = {peer: f for peer in peers if (f := _best(runs, name, peer))}
@@ -234,8 +242,8 @@ def main(options: argparse.Namespace) -> int:
     return int(bool(missed))
 
 
-def _run(name: str, path: Path, peer: str, memory: str, truth: list[int]) -> dict[str, Any]:
-    order = json.dumps({"peer": peer, "path": str(path), "memory": memory})
+def _run(name: str, path: Path, peer: str, memory: str, truth: list[int], repetition: int) -> dict[str, Any]:
+    order = json.dumps({"peer": peer, "path": str(path), "memory": memory, "repetition": repetition})
     run: dict[str, Any] = {"file": name, "peer": peer}
     for allocator in ("pymalloc", "malloc"):
         variables = os.environ | {"PYTHONMALLOC": allocator}
@@ -258,8 +266,8 @@ def _best(runs: list[dict[str, Any]], name: str, peer: str) -> dict[str, Any] | 
         return None
     return {
         "seconds": min(run["seconds"] for run in mine),
-        "mib": min(run["mib"] for run in mine),
-        "objects": min(run["objects"] for run in mine),
+        "mib": statistics.median(run["mib"] for run in mine),
+        "objects": statistics.median(run["objects"] for run in mine),
         "hist": "equal" if all(run["equal"] for run in mine) else "DIFFERS",
     }
 

@@ -93,8 +93,8 @@ def partial_of_counts(counts: Counts, dtype: np.dtype[Any]) -> Partial:
     """The partial result of integers of 8 or 16 bits that were counted."""
     used = np.flatnonzero(counts)
     valid = total = squares = 0
-    for start in range(0, used.size, 1024):  # Python's integers take memory
-        part = used[start : start + 1024]
+    for start in range(0, used.size, 64):  # Python's integers take memory
+        part = used[start : start + 64]
         for value, count in zip((part + lowest(dtype)).tolist(), counts[part].tolist(), strict=True):
             valid += count
             total += value * count

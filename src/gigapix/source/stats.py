@@ -9,8 +9,8 @@ from typing import Final
 
 from gigapix.formats.model import Range
 
-KEPT_RANGES: Final = 512
-"""Ranges that `Stats` remembers, 70 kB: a pass over a large file in little memory makes thousands of requests."""
+KEPT_RANGES: Final = 128
+"""Ranges that `Stats` remembers, 17 kB: a pass over a large file in little memory makes thousands of requests."""
 
 
 @dataclass(eq=False)
