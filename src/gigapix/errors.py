@@ -105,6 +105,10 @@ class RequestError(GigapixError, ValueError):
     """What was asked for does not exist in the image: a window, a level, a band, a tile or an index out of range."""
 
 
+class IndexingError(RequestError, IndexError):
+    """``image[...]`` was given what is no index of it."""
+
+
 class MemoryBudgetError(GigapixError, MemoryError):
     """The work needs more memory than it was given. The message names the bytes that it would need."""
 

@@ -49,6 +49,27 @@ the extreme among honest coders (128 KiB in 4 bytes); deflate reaches 1032, LZW 
 MAX_XML_BYTES: Final = 256 << 20
 """Bytes of an XML text that is parsed. Entities are refused altogether (no "billion laughs")."""
 
+MAX_ZARR_METADATA_BYTES: Final = 64 << 20
+"""Bytes of one Zarr metadata document. Consolidated metadata of a thousand arrays take some MB."""
+
+MAX_ZARR_NODES: Final = 1 << 16
+"""Groups and arrays of a Zarr hierarchy that are looked at. A plate of 1536 wells with nine fields has 15,000."""
+
+MAX_ZARR_LEVELS: Final = 64
+"""Resolutions of one multiscale image: two to that power is more than an address."""
+
+MAX_ZARR_AXES: Final = 20
+"""Dimensions of an array: each becomes a letter. numpy stops at 32 (64 since 2.0)."""
+
+MAX_ZARR_SAMPLES: Final = 1 << 62
+"""Samples of one array: a number of a sample fits 64 bits."""
+
+MAX_ZARR_CHUNKS: Final = 1 << 46
+"""Chunks of one array: 2^31 x 2^31 pixels in chunks of 256 x 256. Nothing is kept of a chunk that is not read."""
+
+MAX_SHARD_CHUNKS: Final = 1 << 22
+"""Chunks of one shard, whose index of 16 bytes a chunk is read whole: 64 MB."""
+
 MAX_PNG_CHUNKS: Final = 1 << 12
 """Chunks in front of a PNG's pixels. libpng keeps 1000."""
 

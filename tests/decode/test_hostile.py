@@ -3,7 +3,6 @@
 import lzma
 import os
 import struct
-import threading
 import zlib
 
 import imagecodecs
@@ -139,30 +138,31 @@ def test_damaged_streams_end_in_pixels_or_our_errors():
 @pytest.mark.parametrize("child", ["import os; os.abort()", "import time; time.sleep(60)"])
 def test_a_codec_that_kills_its_process_is_a_decode_error(child, monkeypatch):
     data = imagecodecs.jpegxr_encode(picture(16, 16))
-    monkeypatch.setattr(isolate, "_THREAD", threading.local())
+    monkeypatch.setattr(isolate, "_IDLE", [])
     with monkeypatch.context() as patch:
         patch.setattr(isolate, "CHILD", child)
         patch.setattr(isolate, "TIMEOUT", 0.2)
         with pytest.raises(DecodeError, match="dies"):
             decoded(data, encoding(34934), (16, 16))
+    assert not isolate._IDLE
     np.testing.assert_array_equal(decoded(data, encoding(34934), (16, 16))[0, 0], picture(16, 16))
-    first = isolate._THREAD.worker
+    (first,) = isolate._IDLE
     with pytest.raises(DecodeError):
         decoded(data[:40], encoding(34934), (16, 16))
     decoded(data, encoding(34934), (16, 16))
-    assert isolate._THREAD.worker is first
+    assert first in isolate._IDLE
 
 
 def test_a_fork_starts_a_worker_of_its_own_and_leaves_the_other_alone(monkeypatch):
     data = imagecodecs.jpegxr_encode(picture(16, 16))
-    monkeypatch.setattr(isolate, "_THREAD", threading.local())
+    monkeypatch.setattr(isolate, "_IDLE", [])
     isolate.jpegxr(data)
-    first = isolate._THREAD.worker
+    (first,) = isolate._IDLE
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: -1)  # as a fork would see it
         isolate.jpegxr(data)
         first.end()
-        second = isolate._THREAD.worker
+        (second,) = isolate._IDLE
         assert second is not first
         second.end()
-    assert first.ask(data) is not None
+    assert first.ask(data, -1) is not None

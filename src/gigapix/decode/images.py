@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix import limits
-from gigapix.decode import codecs, headers, isolate, jpeg, oldjpeg
+from gigapix.decode import codecs, headers, htj2k, isolate, jpeg, oldjpeg
 from gigapix.decode.codecs import imagecodec
 from gigapix.decode.headers import Size
 from gigapix.decode.jpeg2000 import jpeg2000_size
 from gigapix.decode.support import NATIVE, Family, family, name
 from gigapix.errors import DecodeError, UnsupportedError
+from gigapix.formats import model
 from gigapix.formats.model import Buffer, Encoding
 
 Pixels = NDArray[Any]
@@ -37,6 +38,8 @@ def decode(data: Buffer, encoding: Encoding, shape: Shape, reach: tuple[int, int
             return _pixarlog(data, encoding, shape)
         case 33003 | 33004 | 33005 | 34712:
             return _jpeg2000(data, encoding, shape, reach)
+        case model.HTJ2K:
+            return htj2k.segment(data, encoding, shape)
         case 34887:
             return _lerc(data, encoding, shape, reach)
         case 34927 | 50001:

@@ -1,12 +1,14 @@
 """A codec that can't be trusted runs in a process of its own.
 
 jxrlib (JPEG XR) writes beyond its buffers on damaged data: about one mutated stream in five thousand kills the process,
-headers checked or not. JPEG XR is rare in TIFF (some slides), so a copy through a pipe is a fair price for an error
-instead of a crash. Only bytes cross the border: the stream in, a header and the samples out.
+headers checked or not. OpenJPH (HTJ2K) never comes back from some, and of others its wrapper prints what went wrong and
+returns whatever was in memory. So a copy through a pipe is a fair price for an error. Only bytes cross the border: the
+stream in, a header and the samples out.
 
-Each thread keeps its worker from one segment to the next, since to start one takes longer than to decode a thousand.
-This is the one state that a module of gigapix holds; a worker ends with its thread, and one that died is replaced. So
-is one that was inherited by a fork: the parent goes on asking it, and the answers would get mixed up.
+Workers are kept from one segment to the next, since to start one takes longer than to decode a thousand: as many as
+segments are decoded at once. This is the one state that a module of gigapix holds. A worker that died, or whose answer
+was not waited for, is not kept. Nor is one that was inherited by a fork: the parent goes on asking it, and the answers
+would get mixed up.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 
 import numpy as np
@@ -26,12 +30,24 @@ from gigapix.errors import DecodeError, UnsupportedError
 TIMEOUT: Final = 5.0
 """Seconds of silence after which a worker is given up: a slow segment takes under one."""
 
+START: Final = 12
+"""So many times that, until a worker has started: a busy machine must not make an error of a sound segment."""
+
 CHILD: Final = """
 import struct, sys, imagecodecs
 source, sink = sys.stdin.buffer, sys.stdout.buffer
-while len(head := source.read(8)) == 8:
+sink.write(b"+")
+sink.flush()
+unsaid = []
+sys.unraisablehook = lambda fault: unsaid.append(str(fault.exc_value))
+while len(head := source.read(9)) == 9:
+    length, reduce = struct.unpack("<Qb", head)
+    data = source.read(length)
     try:
-        pixels = imagecodecs.jpegxr_decode(source.read(*struct.unpack("<Q", head)))
+        unsaid.clear()
+        pixels = imagecodecs.htj2k_decode(data, skipres=reduce) if reduce >= 0 else imagecodecs.jpegxr_decode(data)
+        if unsaid:
+            raise ValueError(unsaid[0])
         answer = f"{pixels.dtype.str} {' '.join(map(str, pixels.shape))}".encode(), pixels.tobytes()
     except Exception as error:
         answer = b"", str(error).encode()
@@ -46,8 +62,9 @@ class _Worker:
 
     def __init__(self) -> None:
         if not sys.executable:
-            raise UnsupportedError("JPEG XR needs a Python interpreter to run its codec in")
+            raise UnsupportedError("JPEG XR and HTJ2K need a Python interpreter to run their codecs in")
         self._owner = os.getpid()
+        self._ready = False
         self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and our own text
             [sys.executable, "-P", "-c", CHILD],
             stdin=subprocess.PIPE,
@@ -55,21 +72,22 @@ class _Worker:
             stderr=subprocess.DEVNULL,
         )
 
-    def ask(self, data: bytes) -> tuple[bytes, bytes] | None:
+    def ask(self, data: bytes, reduce: int) -> tuple[bytes, bytes] | None:
         """The header of the pixels and the pixels, or an empty header and what is wrong; None where the child died."""
         source, sink = self._child.stdin, self._child.stdout
         if source is None or sink is None:
             return None
-        alarm = threading.Timer(TIMEOUT, self._child.kill)
-        alarm.start()
         try:
-            source.write(struct.pack("<Q", len(data)) + data)
-            source.flush()
-            head, body = _part(sink), _part(sink)
+            if not self._ready:
+                with _killed(self._child, START * TIMEOUT):
+                    self._ready = sink.read(1) == b"+"
+            with _killed(self._child, TIMEOUT):
+                source.write(struct.pack("<Qb", len(data), reduce))
+                source.write(data)
+                source.flush()
+                head, body = _part(sink), _part(sink)
         except OSError:  # its end of the pipe is gone
             return None
-        finally:
-            alarm.cancel()
         return (head, body) if head is not None and body is not None else None
 
     @property
@@ -89,24 +107,52 @@ class _Worker:
             self.end()
 
 
-_THREAD = threading.local()
+@contextmanager
+def _killed(child: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """Kill a process if the block takes longer."""
+    alarm = threading.Timer(seconds, child.kill)
+    alarm.start()
+    try:
+        yield
+    finally:
+        alarm.cancel()
+
+
+_IDLE: Final[list[_Worker]] = []
+"""Taken and put back by any thread."""
 
 
 def jpegxr(data: bytes) -> NDArray[Any]:
     """A JPEG XR stream as (rows, columns[, samples])."""
-    if not hasattr(_THREAD, "worker") or _THREAD.worker.inherited:
-        _THREAD.worker = _Worker()
-    worker: _Worker = _THREAD.worker
-    answer = worker.ask(data)
+    return _decoded("JPEG XR", data, -1)
+
+
+def htj2k(data: bytes, reduce: int) -> NDArray[Any]:
+    """An HTJ2K codestream as (rows, columns[, samples]), at 1/2**reduce of its size."""
+    return _decoded("HTJ2K", data, reduce)
+
+
+def _decoded(codec: str, data: bytes, reduce: int) -> NDArray[Any]:
+    worker = _taken()
+    answer = worker.ask(data, reduce)
     if answer is None:
-        del _THREAD.worker
         worker.end()
-        raise DecodeError("the JPEG XR codec dies of this stream, or hangs on it")
+        raise DecodeError(f"the {codec} codec dies of this stream, or hangs on it")
+    _IDLE.append(worker)
     head, body = answer
     if not head:
-        raise DecodeError(f"the JPEG XR codec failed: {body.decode(errors='replace')}")
+        raise DecodeError(f"the {codec} codec failed: {body.decode(errors='replace')}")
     dtype, *sides = head.decode().split()
     return np.frombuffer(body, dtype).reshape([int(side) for side in sides])
+
+
+def _taken() -> _Worker:
+    with suppress(IndexError):
+        while True:
+            worker = _IDLE.pop()
+            if not worker.inherited:
+                return worker
+    return _Worker()
 
 
 def _part(sink: IO[bytes]) -> bytes | None:

@@ -53,6 +53,8 @@ def _coding_styles(data: Buffer, at: int) -> list[tuple[int, bytes]]:
         if marker == EOC or marker < 0xFF00:
             break
         if marker == SOD:  # coded data up to the end of the tile-part (all that is left, where Psot is 0)
+            if part_end <= at:  # of an earlier tile-part, or of none
+                break
             at = part_end
             continue
         if marker == SOT:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigapix.decode import codecs, fax, images
+from gigapix.decode import codecs, fax, images, packed
 from gigapix.decode.faults import typed
 from gigapix.decode.rows import Box, Shape, contiguous, place_picture, place_rows
 from gigapix.decode.support import Family, check_ratio, expected_bytes, family, name, row_bytes, supported
@@ -60,6 +60,9 @@ def _decode(data: Buffer, encoding: Encoding, shape: Shape, box: Box, expected: 
     kind = family(encoding)
     if kind in (Family.IMAGE, Family.JPEG):
         place_picture(images.decode(data, encoding, shape, box.reach(shape[1])), encoding, shape, box)
+        return
+    if kind is Family.PACKED:
+        packed.decode(data, encoding, shape, box)
         return
     if encoding.fill_order == 2:
         data = codecs.imagecodec("bitorder_decode")(bytes(data))

@@ -11,7 +11,7 @@ from typing import Final
 
 from gigapix import limits
 from gigapix.errors import LimitError, UnsupportedError
-from gigapix.formats.model import PNG_FILTERS, Encoding
+from gigapix.formats.model import HTJ2K, PNG_FILTERS, ZARR_CHUNK, Encoding
 
 
 class Family(Enum):
@@ -23,6 +23,8 @@ class Family(Enum):
     """To an array whose size and type the codec's own header tells."""
     JPEG = "jpeg"
     FAX = "fax"
+    PACKED = "packed"
+    """To an array as `Encoding.packing` says."""
 
 
 COMPRESSIONS: Final[dict[int, tuple[str, Family]]] = {
@@ -55,6 +57,8 @@ COMPRESSIONS: Final[dict[int, tuple[str, Family]]] = {
     50002: ("JPEG XL", Family.IMAGE),
     50013: ("deflate (PixTIFF)", Family.BYTES),
     52546: ("JPEG XL (DNG)", Family.IMAGE),
+    HTJ2K: ("HTJ2K", Family.IMAGE),
+    ZARR_CHUNK: ("Zarr chunk", Family.PACKED),
 }
 
 DISTANCES: Final[dict[int, int]] = {34892: 2, 34893: 4, 34894: 2, 34895: 4}
@@ -88,6 +92,8 @@ def family(encoding: Encoding) -> Family:
 
 def name(encoding: Encoding) -> str:
     """The compression's name, for messages."""
+    if encoding.packing is not None:
+        return " + ".join(codec for codec, _ in encoding.packing.codecs) or "none"
     known = COMPRESSIONS.get(encoding.compression)
     return known[0] if known else KNOWN_GAPS.get(encoding.compression, "unknown")
 
@@ -110,6 +116,8 @@ def row_bytes(encoding: Encoding, width: int) -> int:
 
 def expected_bytes(encoding: Encoding, shape: tuple[int, int, int]) -> int:
     """Bytes of a decoded segment of `shape` (depth, height, width), before its samples are unpacked."""
+    if encoding.packing is not None:
+        return encoding.packing.nbytes
     depth, height, width = shape
     if COMPRESSIONS.get(encoding.compression, ("", Family.BYTES))[1] in (Family.IMAGE, Family.JPEG):
         return depth * height * width * encoding.samples * encoding.dtype.itemsize

@@ -11,7 +11,8 @@ blocking or async (`gigapix.source.drive`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -24,6 +25,17 @@ UNCOMPRESSED: Final = 1
 
 PNG_FILTERS: Final = 15
 """`Encoding.predictor` of rows that begin with a byte which names their filter. The number is PDF's for the same."""
+
+ZARR_CHUNK: Final = 1 << 16
+"""`Encoding.compression` of a Zarr chunk that needs more than its bytes as they are: `Encoding.packing` says what."""
+
+HTJ2K: Final = ZARR_CHUNK + 1
+"""`Encoding.compression` of an HTJ2K codestream (ISO 15444-15), for which TIFF has no number."""
+
+SPAN: Final = 1 << 48
+"""Where an image is a folder of objects, an offset is number of the object * `SPAN` + place in it. So a range is
+a pair of numbers as in a file, and ranges of two objects never touch. Places in the upper half are counted from the
+object's end: its last n bytes begin at (number + 1) * SPAN - n. An empty answer says that there is no object."""
 
 Framing = Literal["", "IDAT", "fdAT"]
 """How the bytes of a segment lie in the file: one behind the other, or in the data of a PNG's chunks of that type."""
@@ -64,6 +76,36 @@ class OldJpeg:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How the bytes of a Zarr chunk become an array of any rank, and which part of that array is a segment."""
+
+    codecs: tuple[tuple[str, Mapping[str, Any]], ...]
+    """Names and configurations, in the order of encoding: behind the array's own bytes in C order."""
+    dtype: np.dtype[Any]
+    """As stored, with its byte order."""
+    shape: tuple[int, ...]
+    """As stored."""
+    index: tuple[int | slice, ...]
+    """Cuts the segment out of the array,"""
+    order: tuple[int, ...]
+    """transposes what is left,"""
+    expand: tuple[slice | None, ...]
+    """and puts axes back, which gives (samples, depth, height, width)."""
+    interleaved: bool = False
+    """The array is (depth, height, width, samples) as it is stored."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of the whole array."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def encoded_bytes(nbytes: int) -> int:
+    """The most that a codec makes of so many bytes: what can't be made smaller, and what tells that."""
+    return nbytes + nbytes // 16 + (1 << 16)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Encoding:
     """How the bytes of one segment become samples. The fields carry the names and the values of TIFF's tags."""
 
@@ -90,8 +132,13 @@ class Encoding:
     t4_options: int = 0
     t6_options: int = 0
     lerc_parameters: tuple[int, ...] = ()
-    nodata: float | int | None = None
-    """Fills a sparse segment (0 where None)."""
+    nodata: Any = None
+    """A number: fills a sparse segment (0 where None)."""
+    absent: bool = False
+    """A segment whose range turns out to be of no object is sparse."""
+    packing: Packing | None = None
+    reduce: int = 0
+    """Of HTJ2K: a segment is its codestream at 1/2**reduce of the size, or the first bytes of that."""
     framing: Framing = ""
     """Where it is not empty, a segment's range begins with the first of its chunks and reaches to the file's end."""
     interlaced: bool = False
@@ -139,6 +186,10 @@ class LevelSpec:
     """That of the first plane."""
     mask: LevelSpec | None = None
     """The internal mask of this level (a mask IFD of the same size)."""
+    depth_axis: str = "Z"
+    """The axis that is the depth of volumes."""
+    scale: tuple[float, float] | None = None
+    """(y, x) size of its pixels in pixels of level 0, where the metadata say so; None: that of the shapes."""
 
 
 class Described(Protocol):

@@ -1,7 +1,7 @@
 """What an image says of itself beside its pixels: the questions, and who answers them.
 
-Each format answers from its own header: `image.tiff_facts`, `image.png_facts`. What follows from those answers in the
-same way for all formats is here.
+Each format answers from its own header: `image.tiff_facts`, `image.png_facts`, `image.zarr_facts`. What follows from
+those answers in the same way for all formats is here.
 """
 
 # ruff: noqa: D102  # `gigapix.Image` says what each answer is
@@ -28,6 +28,7 @@ class Facts(Protocol):
     def tags(self, image: Image) -> Mapping[str | int, Any]: ...
     def geokeys(self, image: Image) -> Any: ...
     def crs(self, image: Image) -> CRS | None: ...
+    def epsg(self, image: Image) -> int | None: ...
     def transform(self, image: Image) -> Affine: ...
     def gcps(self, image: Image) -> tuple[Any, ...]: ...
     def nodata(self, image: Image) -> Any: ...
@@ -41,9 +42,17 @@ class Facts(Protocol):
 def facts_of(spec: Described) -> Facts:
     """Who answers for an image."""
     from gigapix.formats.png.series import PngImage
+    from gigapix.formats.tiff.series import ImageSpec
     from gigapix.image import png_facts, tiff_facts
 
-    return png_facts if isinstance(spec, PngImage) else tiff_facts
+    if isinstance(spec, PngImage):
+        return png_facts
+    if isinstance(spec, ImageSpec):
+        return tiff_facts
+    from gigapix.formats.zarr.image import ZarrImage
+    from gigapix.image import zarr_facts
+
+    return zarr_facts if isinstance(spec, ZarrImage) else tiff_facts
 
 
 def bounds(image: Image) -> tuple[float, float, float, float]:

@@ -27,6 +27,10 @@ PIECE_BYTES: Final = 1 << 20
 cache."""
 
 
+Where = Callable[[int], tuple[str, int]]
+"""The name of the file or object that an offset lies in, and the place there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A segment, or rows of one, with its place in the file."""
@@ -117,15 +121,20 @@ def _rows(read: SegmentRead, encoding: Encoding, found: Range, piece_bytes: int)
             yield Job(part, encoding, (found[0] + skip, max(min(found[1] - skip, rows * row_bytes), 0)))
 
 
-def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], name: str, zeroed: bool) -> None:
+def finish(fetch: Fetch, data: Buffer, full: NDArray[Any], where: Where, zeroed: bool) -> None:
     """Decode the jobs of a fetch from its bytes into the output.
 
-    name: the file's, for messages.
+    where: the name of a place of the file, for messages.
     zeroed: the output was all zeros to begin with, so that a sparse segment of zeros is there already.
     """
     for job in fetch.jobs:
-        if job.range is not None or not zeroed or job.encoding.nodata:
-            put(job, fetch, data, landing(job.read, full), name)
+        if not is_sparse(job, data) or not zeroed or job.encoding.nodata:
+            put(job, fetch, data, landing(job.read, full), where)
+
+
+def is_sparse(job: Job, data: Buffer) -> bool:
+    """Whether a job has no bytes, being all fill value."""
+    return job.range is None or (job.encoding.absent and not len(data))
 
 
 def landing(read: SegmentRead, full: NDArray[Any]) -> NDArray[Any]:
@@ -133,13 +142,15 @@ def landing(read: SegmentRead, full: NDArray[Any]) -> NDArray[Any]:
     target: NDArray[Any] = full[read.piece.target]
     if target.ndim == 3:
         target = target[:, None]
+    if read.piece.turned:
+        target = target.swapaxes(0, 1)
     return target[(read.bands, *read.box)]
 
 
-def put(job: Job, fetch: Fetch, data: Buffer, target: NDArray[Any], name: str) -> None:
+def put(job: Job, fetch: Fetch, data: Buffer, target: NDArray[Any], where: Where) -> None:
     """Decode one job of a fetch from its bytes into (samples, depth, height, width)."""
     read = job.read
-    if job.range is None or fetch.merged is None:
+    if job.range is None or fetch.merged is None or is_sparse(job, data):
         target[...] = 0 if job.encoding.nodata is None else job.encoding.nodata
         return
     start = job.range[0] - fetch.merged.offset
@@ -149,4 +160,4 @@ def put(job: Job, fetch: Fetch, data: Buffer, target: NDArray[Any], name: str) -
             raise TruncatedError(f"segment {read.index} lies beyond the end of the file")
         decode_into(part, job.encoding, read.shape, target, origin=read.origin, samples=read.samples)
     except GigapixError as error:
-        raise error.located(name, job.range[0]) from error.__cause__
+        raise error.located(*where(job.range[0])) from error.__cause__

@@ -19,7 +19,7 @@ from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gigapix.errors import GigapixError, RequestError, SourceError
 from gigapix.formats.model import Described
@@ -40,10 +40,12 @@ from gigapix.source import Budget, HeaderCache, Settings, SingleFlight, Stats, d
 
 if TYPE_CHECKING:
     from affine import Affine
+    from odc.geo.geobox import GeoBox
     from pyproj import CRS
 
     from gigapix.formats.tiff.ifd import Ifd
     from gigapix.image.origin import Origin
+    from gigapix.interop import dask, xarray
     from gigapix.ops import image as asked
     from gigapix.ops.map import map_image
 
@@ -55,10 +57,10 @@ MARK_SHARE: Final = 32
 
 
 class _FromAbove:
-    """A method that is a function of `gigapix.ops`, docstring and signature included."""
+    """A method that is a function of a room above, docstring and signature included."""
 
     def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = f"gigapix.ops.{module}", name
+        self._module, self._name = f"gigapix.{module}", name
 
     def __get__(self, image: Image | None, owner: type[Image]) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(import_module(self._module), self._name)
@@ -156,6 +158,21 @@ class Image:
         return self.levels[0].shape
 
     @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.axes)
+
+    @property
+    def size(self) -> int:
+        """Samples of level 0."""
+        return self.levels[0].size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of level 0 when read."""
+        return self.levels[0].nbytes
+
+    @property
     def axes(self) -> str:
         """``CYX``, or more of ``TCZYX`` for stacks."""
         return self.levels[0].axes
@@ -204,8 +221,8 @@ class Image:
 
     @property
     def epsg(self) -> int | None:
-        """The EPSG code of the CRS where the GeoKeys name one."""
-        return self.geokeys.epsg if self.geokeys is not None else None
+        """The EPSG code of the CRS where the file names one."""
+        return self._facts.epsg(self)
 
     @cached_property
     def transform(self) -> Affine:
@@ -216,6 +233,11 @@ class Image:
     def gcps(self) -> tuple[Any, ...]:
         """Ground control points, where the file has them in place of a transform."""
         return self._facts.gcps(self)
+
+    @property
+    def geobox(self) -> GeoBox:
+        """odc-geo's GeoBox: shape, transform and CRS of level 0. Raises MissingExtraError without the extra ``odc``."""
+        return self.levels[0].geobox
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -474,6 +496,23 @@ class Image:
         """
         return build_index(self, spacing, save if isinstance(save, bool) else Path(save), memory)
 
+    # Level 0 as an array: `Level` says what these do.
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return self.levels[0][key]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.levels[0].__array__(dtype, copy)
+
+    def __dlpack__(self, *, copy: bool | None = None, **options: Any) -> Any:
+        return self.levels[0].__dlpack__(copy=copy, **options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.levels[0].__dlpack_device__()
+
+    def __len__(self) -> int:
+        return len(self.levels[0])
+
     # What they say. The room that answers stands above this one: it is imported when it is asked.
 
     if TYPE_CHECKING:
@@ -483,15 +522,19 @@ class Image:
         statistics = asked.statistics
         summary = asked.summary
         threshold = asked.threshold
+        to_dask = dask.to_dask
+        to_xarray = xarray.to_xarray
         unique = asked.unique
     else:
-        histogram = _FromAbove("image", "histogram")
-        map = _FromAbove("map", "map_image")
-        percentiles = _FromAbove("image", "percentiles")
-        statistics = _FromAbove("image", "statistics")
-        summary = _FromAbove("image", "summary")
-        threshold = _FromAbove("image", "threshold")
-        unique = _FromAbove("image", "unique")
+        histogram = _FromAbove("ops.image", "histogram")
+        map = _FromAbove("ops.map", "map_image")
+        percentiles = _FromAbove("ops.image", "percentiles")
+        statistics = _FromAbove("ops.image", "statistics")
+        summary = _FromAbove("ops.image", "summary")
+        threshold = _FromAbove("ops.image", "threshold")
+        to_dask = _FromAbove("interop.dask", "to_dask")
+        to_xarray = _FromAbove("interop.xarray", "to_xarray")
+        unique = _FromAbove("ops.image", "unique")
 
     def _executor(self, threads: int) -> Executor:
         with self._lock:

@@ -6,11 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from gigapix.errors import MissingExtraError
 from gigapix.formats.model import LevelSpec
 
 if TYPE_CHECKING:
     from affine import Affine
+    from odc.geo.geobox import GeoBox
 
     from gigapix.image.image import Image
 
@@ -52,7 +55,7 @@ class Level:
         """Pixels of one segment along each of `axes`."""
         spec = self.spec
         inner = {
-            "Z": spec.segment[0],
+            spec.depth_axis: spec.segment[0],
             "C": 1 if spec.planar else spec.samples,
             "Y": spec.segment[1],
             "X": spec.segment[2],
@@ -66,9 +69,19 @@ class Level:
         return -(-self.height // self.spec.segment[1]), -(-self.width // self.spec.segment[2])
 
     @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.spec.axes)
+
+    @property
+    def size(self) -> int:
+        """Samples of the whole level."""
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the whole level when read."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     @property
     def tiled(self) -> bool:
@@ -79,6 +92,8 @@ class Level:
     def scale(self) -> tuple[float, float]:
         """(y, x) size of this level's pixels in pixels of level 0."""
         base = self._image.levels[0]
+        if self.spec.scale is not None:
+            return self.spec.scale
         return base.height / self.height, base.width / self.width
 
     @property
@@ -90,9 +105,51 @@ class Level:
         return self._image.transform @ Affine.scale(x, y)
 
     @property
+    def geobox(self) -> GeoBox:
+        """odc-geo's GeoBox: shape, transform and CRS of this level. Raises MissingExtraError without the extra
+        ``odc``."""
+        try:
+            from odc.geo.geobox import GeoBox
+        except ImportError as error:
+            raise MissingExtraError("a GeoBox needs odc-geo: pip install 'gigapix[odc]'") from error
+        return GeoBox((self.height, self.width), self.transform, self._image.crs)
+
+    @property
     def has_mask(self) -> bool:
         """Whether the file stores a mask for this level."""
         return self.spec.mask is not None
+
+    # As an array
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """numpy's basic indexing: integers, slices and an ellipsis, along `axes`. Reads what it names and no more.
+
+        Raises IndexingError for anything else, and what `Image.read` raises.
+        """
+        from gigapix.image.indexing import pixels
+
+        return pixels(self._image, self._number, key)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """All of it, for ``np.asarray``. Raises MemoryBudgetError where it takes more than `Settings.memory`."""
+        from gigapix.image.indexing import as_array
+
+        return as_array(self._image, self._number, dtype, copy)
+
+    def __dlpack__(self, *, copy: bool | None = None, **options: Any) -> Any:
+        """All of it, for ``from_dlpack``. Raises as `__array__` does."""
+        return self.__array__(copy=copy).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The CPU."""
+        return 1, 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def _number(self) -> int:
+        return self._image.levels.index(self)
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.shape))

@@ -31,7 +31,7 @@ def open(  # noqa: A001  # the name that the field uses
 ) -> Image:
     """Open an image, reading its header and nothing else.
 
-    path: a local path, a URL, or the file's bytes.
+    path: a local path, a URL, or the file's bytes; of Zarr, its folder.
     store: an obstore store or another object with obspec's ``get_range``, in which `path` is a path.
     cache: what this image shares with others that are opened with it.
     settings: fields of `Settings`, before those of the environment.
@@ -43,12 +43,25 @@ def open(  # noqa: A001  # the name that the field uses
     image or a broken one, UnsupportedError where it is of a kind that is not read, RequestError where it has no image
     `index`.
     """
-    headers, steps, origin = _prepared(path, index, store, cache, settings)
+    given = path, index, store, cache, settings
+    headers, steps, origin = _prepared(*given)
+    from gigapix.errors import NotFoundError
     from gigapix.image.image import Image
     from gigapix.source import drive
 
     try:
-        return Image(drive(steps, headers), headers, threads=threads, origin=origin)
+        try:
+            spec = drive(steps, headers)
+        except NotFoundError as missing:
+            if (folder := _perhaps_folder(*given)) is None:
+                raise
+            headers.close()
+            headers, steps, origin = folder
+            try:
+                spec = drive(steps, headers)
+            except NotFoundError:
+                raise missing from None
+        return Image(spec, headers, threads=threads, origin=origin)
     except BaseException:
         headers.close()
         raise
@@ -76,11 +89,23 @@ class open_async:  # noqa: N801  # used like a function
 
         given = self._path, self._index, self._store, self._cache, self._settings
         headers, steps, origin = await asyncio.to_thread(_prepared, *given)
+        from gigapix.errors import NotFoundError
         from gigapix.image.image import Image
         from gigapix.source import drive_async
 
         try:
-            return Image(await drive_async(steps, headers), headers, threads=self._threads, origin=origin)
+            try:
+                spec = await drive_async(steps, headers)
+            except NotFoundError as missing:
+                if (folder := _perhaps_folder(*given)) is None:
+                    raise
+                headers.close()
+                headers, steps, origin = folder
+                try:
+                    spec = await drive_async(steps, headers)
+                except NotFoundError:
+                    raise missing from None
+            return Image(spec, headers, threads=self._threads, origin=origin)
         except BaseException:
             headers.close()
             raise
@@ -103,10 +128,49 @@ def _prepared(
     import gigapix.image.image  # noqa: F401  # so that it is imported here
     from gigapix.formats.detect import read_image
     from gigapix.image.origin import Origin
-    from gigapix.source import HeaderCache, Settings, open_source
+    from gigapix.source import HeaderCache, Settings, is_folder, open_source
 
+    if is_folder(path, store):
+        return _folder(os.fspath(path), index, store, cache, settings)  # type: ignore[arg-type]
     source = open_source(path, Settings.from_env(**settings), store)
     name, verify = posixpath.basename(source.name), source.settings.verify
     origin = Origin(path=path, index=index, store=store, settings=source.settings)
     steps = read_image(index, name, verify=verify, size_of=lambda: source.size)
     return HeaderCache(source, cache), steps, origin
+
+
+def _folder(
+    path: str, index: int, store: Any, cache: Cache | None, settings: Mapping[str, Any]
+) -> tuple[HeaderCache, Steps[Described], Origin]:
+    """The same for a Zarr hierarchy."""
+    import gigapix.image.image
+    import gigapix.image.tiff_facts
+    import gigapix.image.zarr_facts  # noqa: F401  # so that all of them are imported here
+    from gigapix.formats.zarr.image import read_image
+    from gigapix.formats.zarr.keys import Keys
+    from gigapix.formats.zarr.tree import Tree
+    from gigapix.image.origin import Origin
+    from gigapix.source import HeaderCache, Settings, open_folder
+
+    keys = Keys()
+    source = open_folder(path, keys.name, Settings.from_env(**settings), store)
+    origin = Origin(path=path, index=index, store=store, settings=source.settings)
+    return HeaderCache(source, cache), read_image(Tree(keys), index, source.name), origin
+
+
+def _perhaps_folder(
+    path: str | os.PathLike[str] | Buffer, index: int, store: Any, cache: Cache | None, settings: Mapping[str, Any]
+) -> tuple[HeaderCache, Steps[Described], Origin] | None:
+    """The same where there is no such object, but may be a folder of that name: it isn't local, has no ending and no
+    signature. None elsewhere."""
+    from gigapix.source import is_folder
+
+    far = isinstance(path, str) and (store is not None or not is_local(path))
+    bare = far and not {".", "?"} & set(posixpath.basename(str(path)))
+    return _folder(str(path), index, store, cache, settings) if bare and not is_folder(path, store) else None
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is one of this machine's files."""
+    scheme, separator, _ = path.partition("://")
+    return not separator or scheme.lower() == "file"

@@ -49,7 +49,11 @@ def beside(plan: ReadPlan) -> int:
     """Segments of which a row of the image needs one each: those beside each other, of all planes."""
     from gigapix.image.plan import plan_read
 
-    select = {axis: positions for axis, positions in plan.chosen.items() if plan.level.volume[0] == 1 or axis != "Z"}
+    select = {
+        axis: positions
+        for axis, positions in plan.chosen.items()
+        if plan.level.volume[0] == 1 or axis != plan.level.depth_axis
+    }
     return plan_read(plan.level, Window(0, 0, plan.level.shape[-1], 1), None, select).segments  # type: ignore[arg-type]
 
 

@@ -239,7 +239,7 @@ def is_straight(encoding: Encoding) -> bool:
 def is_flat(encoding: Encoding) -> bool:
     """Whether bytes of a segment are its samples, one after the other, in either byte order."""
     plain = encoding.compression == UNCOMPRESSED and encoding.predictor == 1 and encoding.fill_order == 1
-    return plain and is_plain(encoding) and not encoding.framing
+    return plain and is_plain(encoding) and not encoding.framing and not encoding.absent
 
 
 class _Worker:
@@ -297,13 +297,13 @@ class _Worker:
     def _fetch(self, fetch: Fetch) -> None:
         loop = self.loop
         data = loop.reader.fetch(fetch)
-        name = loop.reader.name_of(fetch)
+        where = loop.reader.where_of(fetch)
         for job in fetch.jobs:
             if loop.stop.is_set():
                 return
             bands = loop.bands(job.read)
             target = self._room(bands, job.encoding, job.read.size)
-            put(job, fetch, data, target, name)
+            put(job, fetch, data, target, where)
             if loop.placed:
                 self.filled = 0
                 pixels = target if loop.plan.level.volume[0] > 1 else target[:, 0]

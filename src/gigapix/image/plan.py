@@ -32,6 +32,8 @@ class Piece:
     """Samples of the plane, in the order in which they land."""
     target: tuple[Any, ...]
     """Indexes the full-rank output down to (samples, [depth,] height, width)."""
+    turned: bool = False
+    """Depth comes before samples there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class ReadPlan:
     @property
     def segment_bytes(self) -> int:
         """Decoded bytes of one segment."""
+        if self.level.encoding.packing is not None:
+            return self.level.encoding.packing.nbytes
         interleaved = 1 if self.level.planar else self.level.samples
         return math.prod(self.level.segment) * interleaved * self.level.dtype.itemsize
 
@@ -259,11 +263,11 @@ def plan_read(
         )
     depths = range(1)
     if level.volume[0] > 1:
-        positions = chosen["Z"]
+        positions = chosen[level.depth_axis]
         depths = range(positions[0], positions[-1] + 1)
         consecutive = isinstance(positions, range) and positions.step == 1
         if not consecutive and (len(positions) != len(depths) or list(positions) != list(depths)):
-            raise RequestError("of a volume only consecutive positions along Z can be read at once")
+            raise RequestError(f"of a volume only consecutive positions along {level.depth_axis} can be read at once")
     full = (*(len(p) for p in chosen.values()), window.height, window.width)
     kept = [n for n, axis in enumerate(level.axes) if axis not in dropped]
     return ReadPlan(
@@ -313,6 +317,7 @@ def _pieces(level: LevelSpec, chosen: Mapping[str, Sequence[int]]) -> Iterator[P
     """Planes and their samples, bands from one plane in a row together."""
     runs = _runs(level, chosen["C"])
     stacked = [axis for axis in level.plane_axes if axis != "C"]
+    turned = level.volume[0] > 1 and level.axes.index(level.depth_axis) < level.axes.index("C")
     for places in product(*(range(len(chosen[axis])) for axis in stacked)):
         for channel, run in runs:
             at = {axis: chosen[axis][place] for axis, place in zip(stacked, places, strict=True)} | {"C": channel}
@@ -322,4 +327,4 @@ def _pieces(level: LevelSpec, chosen: Mapping[str, Sequence[int]]) -> Iterator[P
                 target[level.axes.index(axis)] = place
             target[level.axes.index("C")] = slice(run[0][0], run[-1][0] + 1)
             plane = int(np.ravel_multi_index(places_of_plane, level.plane_shape)) if places_of_plane else 0
-            yield Piece(plane, tuple(band % level.samples for _, band in run), tuple(target))
+            yield Piece(plane, tuple(band % level.samples for _, band in run), tuple(target), turned)

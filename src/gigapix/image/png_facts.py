@@ -98,6 +98,10 @@ def crs(image: Image) -> None:
     """None: a PNG has none."""
 
 
+def epsg(image: Image) -> None:
+    """None: a PNG has none."""
+
+
 def transform(image: Image) -> Affine:
     """The identity."""
     from affine import Affine

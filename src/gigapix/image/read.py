@@ -24,7 +24,7 @@ from gigapix.decode import expected_bytes
 from gigapix.errors import MemoryBudgetError, RequestError
 from gigapix.formats.model import UNCOMPRESSED, Buffer, Encoding, Located, Range, Steps
 from gigapix.image.access import PARTLY_BYTES, is_better_by_row, is_surely_streamable
-from gigapix.image.fetch import PIECE_BYTES, Fetch, batches, fetches_of, finish, landing
+from gigapix.image.fetch import PIECE_BYTES, Fetch, Where, batches, fetches_of, finish, landing
 from gigapix.image.follow import run, run_async
 from gigapix.image.plan import ReadPlan, SegmentRead
 from gigapix.image.streams import Giant, Stream, Streams
@@ -77,7 +77,7 @@ class Reader:
                         if isinstance(fetch, Giant):
                             run(self._rows(fetch, full), fetch.stream, self._source(fetch), self.workers)
                         else:
-                            finish(fetch, self.fetch(fetch), full, self.name_of(fetch), zeroed)
+                            finish(fetch, self.fetch(fetch), full, self.where_of(fetch), zeroed)
             except BaseException:
                 failed.set()
                 raise
@@ -120,11 +120,14 @@ class Reader:
                 data = await self._read_async(fetch)
                 if full is None:
                     full = output_of(plan, None, name)
-                decoding = loop.run_in_executor(self.decoders(), finish, fetch, data, full, self.name_of(fetch), zeroed)
+                decoding = loop.run_in_executor(
+                    self.decoders(), finish, fetch, data, full, self.where_of(fetch), zeroed
+                )
                 try:
                     await asyncio.shield(decoding)
                 except asyncio.CancelledError:
                     await asyncio.wait([decoding])  # a thread can't be cancelled, and it writes to the output
+                    decoding.cancelled() or decoding.exception()  # seen: nobody else will look at it
                     raise
 
         try:
@@ -188,7 +191,7 @@ class Reader:
             return False
         if is_surely_streamable(encoding, read.shape):
             return True
-        if decoded > self.budget.total:
+        if max(decoded, encoding.packing.nbytes if encoding.packing else 0) > self.budget.total:
             if is_streamable(encoding, read.shape):
                 return True
             raise MemoryBudgetError(
@@ -208,9 +211,9 @@ class Reader:
     def _source(self, giant: Giant) -> Source:
         return self.cache.beside(giant.stream.file).source
 
-    def name_of(self, fetch: Fetch) -> str:
-        """Of the file that a fetch is from."""
-        return self.cache.beside(fetch.file).source.name
+    def where_of(self, fetch: Fetch) -> Where:
+        """What names a place of the file that a fetch is from."""
+        return self.cache.beside(fetch.file).source.where
 
     def _cost(self, fetch: Fetch | Giant, plan: ReadPlan) -> int:
         """Bytes held while a fetch is under way: what is fetched, and one segment decoded; or a cursor."""

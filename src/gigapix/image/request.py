@@ -143,8 +143,10 @@ def _box_of(bounds: Sequence[float], transform: Affine, base: LevelSpec, level: 
 
 
 def _scaled(box: Box, level: LevelSpec, width: int, height: int) -> Box:
-    """A box in pixels of `width` x `height` in pixels of a level."""
+    """A box in pixels of level 0, of `width` x `height`, in pixels of a level. All of the one is all of the other."""
     x, y = level.shape[-1] / width, level.shape[-2] / height
+    if level.scale is not None and box != (0, 0, width, height):
+        y, x = 1 / level.scale[0], 1 / level.scale[1]
     left, top, right, bottom = (_snapped(v) for v in (box[0] * x, box[1] * y, box[2] * x, box[3] * y))
     return left, top, right, bottom
 

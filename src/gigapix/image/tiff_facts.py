@@ -77,6 +77,11 @@ def crs(image: Image) -> CRS | None:
     return crs_of(image.geokeys)
 
 
+def epsg(image: Image) -> int | None:
+    """The code that the GeoKeys name."""
+    return image.geokeys.epsg if image.geokeys is not None else None
+
+
 def transform(image: Image) -> Affine:
     """The transform of the tags, the identity where there is none."""
     from affine import Affine

@@ -6,7 +6,7 @@ from gigapix.source.drive import drive, drive_async
 from gigapix.source.flight import SingleFlight
 from gigapix.source.header_cache import HeaderCache
 from gigapix.source.merge import LOCAL, Merged, MergeLimits, merge, merge_limits
-from gigapix.source.open import open_source
+from gigapix.source.open import is_folder, open_folder, open_source
 from gigapix.source.settings import Settings
 from gigapix.source.source import Source
 from gigapix.source.stats import Stats
@@ -25,8 +25,10 @@ __all__ = [
     "Stats",
     "drive",
     "drive_async",
+    "is_folder",
     "merge",
     "merge_limits",
+    "open_folder",
     "open_source",
     "together",
 ]

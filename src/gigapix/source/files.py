@@ -71,6 +71,10 @@ class FileStore:
 
         return await asyncio.to_thread(self.get, start, length)
 
+    def where(self, offset: int) -> tuple[str, int]:
+        """Of the file itself."""
+        return self.name, offset
+
     def sibling(self, name: str) -> Store:
         """A file in the same folder."""
         return FileStore(os.path.join(os.path.dirname(self.name), name))  # noqa: PTH118, PTH120  # keeps the path as given
@@ -111,6 +115,10 @@ class BytesStore:
     async def get_async(self, start: int, length: int, etag: str | None = None) -> Chunk:
         """The same view."""
         return self.get(start, length)
+
+    def where(self, offset: int) -> tuple[str, int]:
+        """Of the file itself."""
+        return self.name, offset
 
     def sibling(self, name: str) -> Store:
         """Bytes lie in no folder."""

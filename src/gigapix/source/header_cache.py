@@ -14,6 +14,7 @@ from gigapix.formats.model import Buffer, Range
 from gigapix.source.blocks import Blocks
 from gigapix.source.cache import Cache, SegmentCache
 from gigapix.source.flight import SingleFlight
+from gigapix.source.folder import Folder
 from gigapix.source.kept import Kept
 from gigapix.source.segments import Segments
 from gigapix.source.source import Source
@@ -38,12 +39,15 @@ class HeaderCache:
     def __init__(self, source: Source, cache: Cache | None = None) -> None:
         settings = source.settings
         self.source = source
+        # Objects of a folder have no neighbours whose bytes would be worth having.
+        self._long = -1 if isinstance(source.store, Folder) else LONG_BYTES
         self.segments = Segments(source, SegmentCache(settings.segment_cache) if cache is None else cache.segments)
         # A page of a local file is as cheap as a block, and holds enough entries of a table.
         size = min(settings.header_block, PAGE_BYTES) if source.local else settings.header_block
         self.blocks = Blocks(size, settings.header_cache)
         self._first = -(-settings.header_bytes // size) * size
         self._flight: SingleFlight[Range, dict[int, bytes]] = SingleFlight()
+        self._long_flight: SingleFlight[Range, Buffer] = SingleFlight()
         self._shared = cache
         self._siblings: dict[str, HeaderCache] = {}
         self._lock = threading.Lock()
@@ -82,7 +86,7 @@ class HeaderCache:
         fresh: dict[int, bytes] = {}
         buffers: dict[Range, Buffer] = {}
         work = [lambda run=run: fresh.update(fill(run)) for run in runs]
-        work += [lambda r=r: buffers.update({r: self.source.read(*r)}) for r in long]
+        work += [lambda r=r: buffers.update({r: self._read(r)}) for r in long]
         side_by_side(work, threads=not self.source.local)
         if self._kept and fresh:
             self._kept.remember(fresh)
@@ -103,7 +107,7 @@ class HeaderCache:
             return await self._flight.run_async(run, work)
 
         async def read(wanted: Range) -> dict[int, bytes]:
-            buffers[wanted] = await self.source.read_async(*wanted)
+            buffers[wanted] = await self._long_flight.run_async(wanted, lambda: self.source.read_async(*wanted))
             return {}
 
         buffers: dict[Range, Buffer] = {}
@@ -114,17 +118,20 @@ class HeaderCache:
             await self._kept.remember_async(fresh)
         return self._answers(wanted, have | fresh, buffers)
 
+    def _read(self, wanted: Range) -> Buffer:
+        return self._long_flight.run(wanted, lambda: self.source.read(*wanted))
+
     def _plan(self, ranges: Sequence[Range]) -> tuple[list[Range], dict[int, bytes], list[Range], list[Range]]:
         """The ranges as far as the file goes, their blocks that are there, runs of those that aren't, long ranges."""
         wanted = [self._clip(*r) for r in ranges]
-        short = [r for r in wanted if 0 < r[1] <= LONG_BYTES]
+        short = [r for r in wanted if 0 < r[1] <= self._long]
         have, runs = self.blocks.take(short)
         if runs and self.source.size is None and runs[0][0] == 0:
             runs[0] = (0, max(runs[0][1], self._first))  # the very first request may be longer than a block
         hits = sum(all(number in have for number in self.blocks.numbers(r)) for r in short)
         if hits:
             self.source.stats.hit(hits)
-        return wanted, have, runs, [r for r in wanted if r[1] > LONG_BYTES]
+        return wanted, have, runs, [r for r in wanted if r[1] > max(self._long, 0)]
 
     def _answers(
         self, wanted: Sequence[Range], have: Mapping[int, bytes], long: Mapping[Range, Buffer]

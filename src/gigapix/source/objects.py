@@ -51,13 +51,19 @@ class ObjectStore:
         self._whole = hasattr(store, "get") and hasattr(store, "get_range")
         self._whole_async = hasattr(store, "get_async") and hasattr(store, "get_range_async")
 
+    def child(self, key: str) -> ObjectStore:
+        """An object in the folder that this one names."""
+        return ObjectStore(self._store, f"{self._path}/{key}" if self._path else key, name=f"{self.name}/{key}")
+
     def get(self, start: int, length: int, etag: str | None = None) -> Chunk:
-        """One request. Raises the GigapixError that fits."""
+        """One request. Raises the GigapixError that fits. A negative start counts from the object's end."""
         store = self._open()
         try:
             if self._whole:
                 answer = store.get(self._path, options=_options(start, length, etag))
                 return _chunk(answer.buffer(), answer, start)
+            if start < 0:
+                start = max(store.head(self._path)["size"] + start, 0)
             if hasattr(store, "get_range"):
                 return _part(store.get_range(self._path, start=start, length=length))
             if hasattr(store, "get_ranges"):
@@ -78,9 +84,11 @@ class ObjectStore:
             if self._whole_async:
                 answer = await self._wait(store.get_async(self._path, options=_options(start, length, etag)))
                 return _chunk(await self._wait(answer.buffer_async()), answer, start)
-            if hasattr(store, "get_range_async"):
+            if start < 0 and hasattr(store, "head_async"):
+                start = max((await self._wait(store.head_async(self._path)))["size"] + start, 0)
+            if start >= 0 and hasattr(store, "get_range_async"):
                 return _part(await self._wait(store.get_range_async(self._path, start=start, length=length)))
-            if hasattr(store, "get_ranges_async"):
+            if start >= 0 and hasattr(store, "get_ranges_async"):
                 parts = await self._wait(store.get_ranges_async(self._path, starts=[start], lengths=[length]))
                 return _part(parts[0])
         except Exception as error:  # noqa: BLE001
@@ -93,6 +101,28 @@ class ObjectStore:
             return await asyncio.to_thread(self.get, start, length, etag)
         raise failure from failure.__cause__
 
+    def names(self) -> list[str]:
+        """Names of the objects and folders in the folder that this one names, those of folders with a slash behind."""
+        store = self._open()
+        try:
+            return _names(store.list_with_delimiter(self._path or None))
+        except Exception as error:  # noqa: BLE001
+            failure = failure_of(error, self.name, self._obstore)
+        raise failure from failure.__cause__
+
+    async def names_async(self) -> list[str]:
+        """`names` without blocking."""
+        store = self._open()
+        if not hasattr(store, "list_with_delimiter_async"):
+            import asyncio
+
+            return await asyncio.to_thread(self.names)
+        try:
+            return _names(await self._wait(store.list_with_delimiter_async(self._path or None)))
+        except Exception as error:  # noqa: BLE001
+            failure = failure_of(error, self.name, self._obstore)
+        raise failure from failure.__cause__
+
     def _open(self) -> Any:
         if self._store is None:
             raise closed(self.name)
@@ -100,6 +130,10 @@ class ObjectStore:
             # Its threads stayed behind in the parent, and it would wait for them for ever.
             raise SourceError("obstore does not outlive a fork: start workers by spawn or forkserver", path=self.name)
         return self._store
+
+    def where(self, offset: int) -> tuple[str, int]:
+        """Of the object itself."""
+        return self.name, offset
 
     def sibling(self, name: str) -> Store:
         """An object under the same prefix."""
@@ -146,14 +180,19 @@ def _first_process() -> int:
 
 
 def _options(start: int, length: int, etag: str | None) -> dict[str, Any]:
-    options: dict[str, Any] = {"range": (start, start + length)}
+    options: dict[str, Any] = {"range": (start, start + length) if start >= 0 else {"suffix": -start}}
     return options | {"if_match": etag} if etag else options
 
 
 def _chunk(data: Any, answer: Any, start: int) -> Chunk:
-    if answer.range[0] != start:
+    if answer.range[0] != start >= 0:
         raise RangeUnsupportedError(f"the server sent what lies at byte {answer.range[0]}", offset=start)
     return Chunk(_bytes(data), answer.meta.get("size"), answer.meta.get("e_tag"))
+
+
+def _names(found: Any) -> list[str]:
+    folders = [each.rstrip("/").rpartition("/")[2] + "/" for each in found["common_prefixes"]]
+    return folders + [each["path"].rpartition("/")[2] for each in found["objects"]]
 
 
 def _part(data: Any) -> Chunk:

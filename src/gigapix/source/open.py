@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from gigapix.errors import SourceError
@@ -12,6 +13,13 @@ from gigapix.source.files import BytesStore, FileStore
 from gigapix.source.settings import Settings
 from gigapix.source.source import Source
 from gigapix.source.store import Store
+
+if TYPE_CHECKING:
+    from gigapix.source.objects import ObjectStore
+
+
+FOLDERS: Final = (".zarr", ".levels")
+"""How names of folders end that are images."""
 
 
 def open_source(target: str | os.PathLike[str] | Buffer, settings: Settings | None = None, store: Any = None) -> Source:
@@ -23,6 +31,44 @@ def open_source(target: str | os.PathLike[str] | Buffer, settings: Settings | No
     """
     settings = Settings.from_env() if settings is None else settings
     return Source(_store(target, settings, store), settings)
+
+
+def open_folder(path: str, names: Callable[[int], str], settings: Settings, store: Any = None) -> Source:
+    """A source over a folder of objects, whose numbers `names` turns into keys. Nothing is requested yet."""
+    from gigapix.source.folder import Folder
+
+    found = _store_of_folder(path.rstrip("/") if path.strip("/") else path, settings, store)
+    return Source(Folder(found, names), settings)
+
+
+def _store_of_folder(path: str, settings: Settings, store: Any) -> str | ObjectStore:
+    from gigapix.source.objects import ObjectStore
+
+    if store is not None:
+        return ObjectStore(store, path.strip("/"))
+    scheme, separator, rest = path.partition("://")
+    if not separator:
+        return path
+    if scheme.lower() == "file":
+        return _local_path(rest, path)
+    from gigapix.source.clients import object_of_url
+
+    found = object_of_url(path, settings)
+    if "?" in path:
+        raise SourceError("a folder can't be read by a signed URL, which is of one object", path=found.name)
+    return found
+
+
+def is_folder(target: str | os.PathLike[str] | Buffer, store: Any = None) -> bool:
+    """Whether a target is a folder, as far as can be told without a request: of an object's name, by its ending."""
+    if isinstance(target, (bytes, bytearray, memoryview)):
+        return False
+    path = os.fspath(target)
+    scheme, separator, rest = path.partition("://")
+    if store is None and (not separator or scheme.lower() == "file"):
+        return os.path.isdir(_local_path(rest, path) if separator else path)  # noqa: PTH112
+    parts = path.partition("?")[0].rstrip("/").split("/")
+    return path.endswith("/") or not path or any(part.endswith(FOLDERS) for part in parts)
 
 
 def _store(target: str | os.PathLike[str] | Buffer, settings: Settings, store: Any) -> Store:

@@ -53,7 +53,8 @@ class Segments:
             view = memoryview(data)
             for offset, length in parts:
                 start = offset - whole[0]
-                if len(view) >= start + length:
+                # Of an object whose length nobody knows, what there is of it is the segment.
+                if len(view) >= start + length or (view and parts == [whole]):
                     part = data if length == len(view) else bytes(view[start : start + length])
                     self._cache.put(self._key((offset, length)), part)
         return data

@@ -68,6 +68,10 @@ class Source:
         """Whether a request costs microseconds, not milliseconds."""
         return self.store.local
 
+    def where(self, offset: int) -> tuple[str, int]:
+        """The name of the file or object that an offset lies in, and the place there."""
+        return self.store.where(offset)
+
     def read(self, offset: int, length: int) -> Buffer:
         """The bytes of one range, fewer where the object ends. Raises a SourceError."""
         length = self._clip(offset, length)
@@ -216,7 +220,7 @@ class _Request:
         if isinstance(error, NotFoundError):
             error = self._source.missing() or error
         if isinstance(error, GigapixError):
-            error.located(self._source.name, self._offset)
+            error.located(*self._source.where(self._offset))
             self._done("%s: %s", type(error).__name__, error.message)
         else:
             self._done("%s", type(error).__name__)

@@ -41,6 +41,10 @@ class Store(Protocol):
         """Doesn't."""
         ...
 
+    def where(self, offset: int) -> tuple[str, int]:
+        """The name of what an offset lies in, and the place there: of a folder, one of its objects."""
+        ...
+
     def sibling(self, name: str) -> Store:
         """The file of that name beside this one. Raises MissingPartError where there can be none."""
         ...
