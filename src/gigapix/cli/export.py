@@ -53,7 +53,7 @@ def _write_npy(request: Request, file: BinaryIO, advance: Advance) -> None:
     file.truncate(start + plan.nbytes)
     axes, lengths = plan.axes[:-2], plan.shape[:-2]
     # Planes along T and Z are read one by one (those of a volume by the depth of its segments), all bands at once.
-    depths = {"C": plan.shape[axes.index("C")] if "C" in axes else 1, "Z": plan.level.segment[0]}
+    depths = {"C": plan.shape[axes.index("C")] if "C" in axes else 1, plan.level.depth_axis: plan.level.segment[0]}
     runs = [range(0, length, depths.get(axis, 1)) for axis, length in zip(axes, lengths, strict=True)]
     pixel = dtype.itemsize * math.prod(depths.get(axis, 1) for axis in axes)
     step = _segment_step(plan.level, pixel, plan.window.width)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gigapix.cli.request import BLOCK_BYTES, Advance, Request, cut
 from gigapix.errors import UnsupportedError
-from gigapix.formats.tiff.write import DEFLATE, NONE, TiffFile, directory, encode_tile, header
+from gigapix.formats.tiff.encode import encode_tile
+from gigapix.formats.tiff.write import DEFLATE, NONE, TiffFile, directory, header
 from gigapix.image.window import Window
 from gigapix.ops.geotags import geo_tags
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import MissingExtraError, NotFoundError, RequestError
-from gigapix.formats.tiff.write import COMPRESSIONS, Tag, TiffFile, encode_tile
+from gigapix.formats.tiff.encode import encode_tile
+from gigapix.formats.tiff.write import COMPRESSIONS, Tag, TiffFile
 from gigapix.formats.tiff.writer import TiffWriter
 from gigapix.image.window import Window
 from gigapix.ops.fresh import fresh_file, fresh_folder

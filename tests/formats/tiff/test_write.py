@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigapix.errors import UnsupportedError
-from gigapix.formats.tiff.write import DEFLATE, NONE, TiffFile, directory, encode_tile, header
+from gigapix.formats.tiff.encode import encode_tile
+from gigapix.formats.tiff.write import DEFLATE, NONE, TiffFile, directory, header
 
 
 def written(file: TiffFile, pixels: np.ndarray[Any, Any]) -> bytes:

@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 import gigapix
-from gigapix.formats.tiff.write import COMPRESSIONS, TiffFile, encode_tile
+from gigapix.formats.tiff.encode import encode_tile
+from gigapix.formats.tiff.write import COMPRESSIONS, TiffFile
 from gigapix.formats.tiff.writer import TiffWriter
 
 

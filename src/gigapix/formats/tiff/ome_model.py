@@ -28,6 +28,8 @@ class ChannelInfo:
     excitation: Quantity | None = None
     """ExcitationWavelength."""
     fluor: str = ""
+    display: tuple[float, float] | None = None
+    """Lowest and highest value that is shown, as ImageJ keeps it."""
     samples: int | None = None
     """SamplesPerPixel; None where the text doesn't say."""
 

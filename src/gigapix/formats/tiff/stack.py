@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -121,13 +122,15 @@ def stack_of_imagej(
         size["Z"] = (abs(facts.spacing), facts.unit)
     if facts.interval:
         size["T"] = (facts.interval, facts.time_unit)
-    colors = metadata.colors if metadata is not None else ()
+    colors, ranges = (metadata.colors, metadata.ranges) if metadata is not None else ((), ())
     return _stack(
         facts.order,
         sizes,
         _in_order(sizes, contiguous, pages),
         contiguous=contiguous,
-        channels=tuple(ChannelInfo(color=color) for color in colors[:c]),
+        channels=tuple(
+            ChannelInfo(color=color, display=display) for color, display in list(zip_longest(colors, ranges))[:c]
+        ),
         pixel_size=MappingProxyType(size),
     )
 
