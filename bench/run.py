@@ -1,4 +1,4 @@
-"""Runs the tables named, or all: `python bench/run.py [start] [lazy] [read] [remote] [memory] [scan] [options]`.
+"""Runs the tables named, or all of `TABLES`: `python bench/run.py [TABLE...] [options]`.
 
 Options go to every table that runs (`--quick` is known to all); a table's own, such as `--only lzw`, need its name.
 """
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TABLES = ("start", "lazy", "read", "remote", "memory", "scan")
+TABLES = ("start", "lazy", "read", "remote", "memory", "scan", "zarr_levels", "pyramid")
 
 
 def main(arguments: list[str]) -> int:

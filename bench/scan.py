@@ -26,12 +26,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from apart import python_of
 from report import environment, heading, last_words, markdown, save
 from scan_inputs import FOLDER, Bucket, bucket
 from scan_peers import PEERS, high_water
@@ -58,18 +58,8 @@ FAR = ("far", "wide")
 
 
 def interpreter(peer: str) -> str:
-    """The Python that has the peer; tiff-dumper's environment is made when it is first asked for."""
-    if peer != "tiff-dumper":
-        return sys.executable
-    folder = FOLDER.parents[1] / "tiff-dumper"
-    wanted, made = Path(__file__).with_name("requirements-tiff-dumper.txt"), folder / ".made"
-    python = str(folder / "bin" / "python")
-    if not made.exists() or made.read_bytes() != wanted.read_bytes():
-        print(f"making {folder} ...", file=sys.stderr)
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True)
-        made.write_bytes(wanted.read_bytes())
-    return python
+    """The Python that has the peer."""
+    return python_of("tiff-dumper") if peer == "tiff-dumper" else sys.executable
 
 
 def keys(of: Bucket) -> str:

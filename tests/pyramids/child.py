@@ -1,5 +1,5 @@
-"""Runs that kill themselves: `python -m tests.pyramids.child SOURCE TARGET PUTS...` begins one run for each number, which
-dies in the middle of that put. Prints how many died before one came to its end.
+"""Runs that kill themselves: `python -m tests.pyramids.child SOURCE TARGET WHEN...` begins one run for each, which dies in
+the middle of that put, or after so many seconds (`0.02`). Prints how many died before one came to its end.
 
 They are forks of one process, so that importing costs once.
 """
@@ -22,6 +22,7 @@ def deadly(last):
         if next(numbers) == last:
             draft = self.beside(".draft").path
             draft.mkdir(parents=True, exist_ok=True)
+            data = data if isinstance(data, bytes) else b"".join(data)
             (draft / "half").write_bytes(data[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         put(self, key, data)
@@ -32,7 +33,10 @@ def deadly(last):
 for killed, last in enumerate(sys.argv[3:]):
     child = os.fork()
     if child == 0:
-        Folder.put = deadly(int(last))
+        if "." in last:
+            signal.setitimer(signal.ITIMER_REAL, float(last))  # whose signal nobody catches
+        else:
+            Folder.put = deadly(int(last))
         pyramid(sys.argv[1], sys.argv[2], **KILLED).run()
         os._exit(0)
     status = os.waitpid(child, 0)[1]

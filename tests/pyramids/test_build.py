@@ -103,7 +103,7 @@ def tree_of(folder):
 
 
 def test_the_same_bytes_whatever_reads_them(tmp_path):
-    values = pixels()[None]
+    values = np.tile(pixels(), (3, 3))[None, :1100, :1050]  # wider than the widest chunk
     trees = []
     for number, chunk in enumerate((128, 500, 1024)):
         source = zarr.create_array(tmp_path / f"{chunk}.zarr", shape=values.shape, dtype="u2",
@@ -111,10 +111,10 @@ def test_the_same_bytes_whatever_reads_them(tmp_path):
         source[:] = values
         for workers in (1, 2, 4):
             target = tmp_path / f"{number}-{workers}.zarr"
-            pyramid(source, target, chunks=32, reducers=["mean", "gauss"], workers=workers, levels=3).run()
+            pyramid(source, target, chunks=64, reducers=["mean", "gauss"], workers=workers, levels=3).run()
             trees.append(tree_of(target))
     tiff = write_tiff(tmp_path / "a.tif", values[0], rowsperstrip=7)
-    pyramid(tiff, tmp_path / "t.zarr", chunks=32, reducers=["mean", "gauss"], levels=3).run()
+    pyramid(tiff, tmp_path / "t.zarr", chunks=64, reducers=["mean", "gauss"], levels=3).run()
     strips = tree_of(tmp_path / "t.zarr")
     for tree in trees[1:]:
         assert tree == trees[0]
@@ -134,6 +134,42 @@ def test_each_object_is_written_once_and_none_is_read(tmp_path, monkeypatch):
     assert str(tmp_path / "o.zarr") not in gets
     assert list(puts)[-1] == "zarr.json"
     assert [each.name for each in tmp_path.iterdir()] == ["o.zarr"]
+
+
+class CountingStore:
+    """Passes on to a store, and notes what is done to what."""
+
+    def __init__(self, store):
+        self.store, self.calls = store, []
+
+    def __getattr__(self, name):
+        method = getattr(self.store, name)
+
+        def noted(*arguments, **named):
+            self.calls.append((name, arguments[0] if arguments else None, named))
+            return method(*arguments, **named)
+
+        return noted
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_store_is_read_once_and_written_once(tmp_path, workers):
+    from obstore.store import MemoryStore
+
+    store = CountingStore(MemoryStore())
+    path = write_tiff(tmp_path / "a.tif", pixels(), tile=(64, 64))
+    store.store.put("in/a.tif", path.read_bytes())
+    with gigapix.open("in/a.tif", store=store) as image:
+        plan = pyramid(image, "out/o.zarr", store=store, chunks=32, shards=64, levels=3, workers=workers)
+        store.calls.clear()  # the header, and what lies behind it
+        plan.run()
+    asked = [named["options"]["range"] for name, key, named in store.calls if (name, key) == ("get", "in/a.tif")]
+    with tifffile.TiffFile(path) as tiff:
+        segments = list(tiff.pages[0].dataoffsets)
+    assert [sum(start <= offset < stop for start, stop in asked) for offset in segments] == [1] * len(segments)
+    ours = [(name, key) for name, key, _ in store.calls if isinstance(key, str) and key.startswith("out/o.zarr/")]
+    assert {name for name, _ in ours} == {"put"} and len(set(ours)) == len(ours)  # read none, none twice
+    assert sum("/c/" in key for _, key in ours) == plan.writes
 
 
 @pytest.mark.parametrize("held", [0, 3000])

@@ -75,6 +75,10 @@ def test_a_plan_is_read(tmp_path):
                  "each sample once, subtree by subtree", f"at most {plan.writes} objects", "of 300 MB"):  # fmt: skip
         assert part in text
     assert plan.memory_bytes < plan.memory
+    halo = {"memory": "200MB", "reducers": "gauss", "levels": 2}
+    twice = gigapix.pyramid(np.zeros((500, 60000), "u2"), tmp_path / "o.zarr", **halo)
+    once = gigapix.pyramid(np.zeros((5000, 500), "u2"), tmp_path / "o.zarr", **halo)
+    assert ("what borders on two" in str(twice), "what borders on two" in str(once)) == (True, False)
     with pytest.raises(AttributeError):
         plan.workers = 3
 

@@ -28,7 +28,8 @@ def cases(draw):
     axes = draw(st.integers(1, 4))
     shape = tuple(draw(st.integers(1, (40, 24, 12, 7)[axes - 1])) for _ in range(axes))
     names = "tzyx"[-axes:]
-    steps = [tuple(draw(st.integers(1, 3)) for _ in range(axes)) for _ in range(draw(st.integers(1, 3)))]
+    factor = st.sampled_from((1, 2, 2, 3, 5))
+    steps = [tuple(draw(factor) for _ in range(axes)) for _ in range(draw(st.integers(1, 3)))]
     kind = np.dtype(draw(st.sampled_from([*INTEGERS, "f4", "f8", "?"])))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     if kind.kind in "iu":
@@ -181,7 +182,33 @@ def test_what_there_is_not():
         samples_of(np.dtype("c8"), None)
 
 
-@pytest.mark.parametrize("method", ["mean", "min", "gauss", "nearest"])
+@pytest.mark.parametrize("factor", [2, 3, 5])
+@pytest.mark.parametrize("method", ["mean", "sum", "count", "gauss"])
+def test_a_point_stays_where_it_is(tmp_path, method, factor):
+    """The centre of mass of a point's image, where metadata put it, lies within the windows that the point is in."""
+    from gigapix.pyramids.plan import pyramid
+
+    if method == "gauss" and factor != 2:
+        return
+    options = {"reducers": method, "levels": 2, "chunks": 30, "factors": factor, "nodata": 0}
+    for place in ((40, 61), (7, 90), (99, 0), (33, 33)):
+        point = np.zeros((101, 97))
+        point[place] = 1000.0
+        plan = pyramid(point, tmp_path / "x.zarr", **options)
+        found = built(point, tmp_path, **options)
+        for each in plan.levels():
+            mass = found[each.path]
+            mass = np.nan_to_num(mass).astype("f8")
+            assert mass.sum() > 0
+            for axis, at in enumerate(place):
+                places = each.translation[axis] + each.scale[axis] * np.arange(each.shape[axis])
+                centre = (mass.sum(axis=1 - axis) * places).sum() / mass.sum()
+                # gauss with nodata spreads a point over two windows of equal value.
+                slack = each.scale[axis] * (1 if method == "gauss" else 0.5)
+                assert abs(centre - at) <= slack
+
+
+@pytest.mark.parametrize("method", ["mean", "min", "max", "median", "gauss", "nearest"])
 def test_positions_of_samples(tmp_path, method):
     """A ramp has at each sample's place the value that metadata say it has there."""
     from gigapix.pyramids.plan import pyramid
@@ -192,5 +219,6 @@ def test_positions_of_samples(tmp_path, method):
     for each in plan.levels():
         places = each.translation[1] + each.scale[1] * np.arange(each.shape[1])
         inner = slice(2, -2) if method == "gauss" else slice(None)
-        shift = (each.scale[1] - 1) / 2 if method == "min" else 0
+        half = (each.scale[1] - 1) / 2  # of a cascade of lower medians: one of the two at the left, each time
+        shift = {"min": half, "max": -half, "median": half}.get(method, 0)
         np.testing.assert_allclose((found[each.path][4] + shift)[inner], places[inner], atol=1e-9)

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
+from obstore.store import MemoryStore
 
 import gigapix
 from gigapix import RequestError, UnsupportedError
+from gigapix.pyramids.array_version import version_of_array
 from gigapix.pyramids.folders import Folder
 from gigapix.pyramids.plan import pyramid
 from gigapix.pyramids.zarr_target import ShardWriter
@@ -40,8 +43,8 @@ def whole(source):
 def test_killed_ten_times(source, whole, tmp_path):
     chance = random.Random(3)
     target = tmp_path / "o.zarr"
-    puts = [str(chance.randrange(1, 50)) for _ in range(10)]
-    child = [sys.executable, "-m", "tests.pyramids.child", str(source), str(target), *puts]
+    moments = [str(chance.randrange(1, 50)) if n % 2 else f"{chance.uniform(0.01, 0.06):.3f}" for n in range(10)]
+    child = [sys.executable, "-m", "tests.pyramids.child", str(source), str(target), *moments]
     done = subprocess.run(child, check=True, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     killed, status = map(int, done.stdout.split())
     assert killed > 2 and status == 0
@@ -105,6 +108,54 @@ def test_other_settings_or_another_source_do_not_go_on(source, tmp_path, monkeyp
         pyramid(source, target, **OPTIONS).run()
     plan.run(resume=False)
     assert (target / "zarr.json").exists()
+
+
+def test_an_array_that_has_changed_is_another(tmp_path, monkeypatch):
+    values = np.random.default_rng(2).integers(0, 4000, (300, 300)).astype("u2")
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=values.shape, chunks=(100, 100), dtype="u2")
+    stored[:] = values
+    for source in (values, stored):
+        target = tmp_path / f"{type(source).__name__}.zarr"
+        stopped(pyramid(source, target, **OPTIONS), monkeypatch, 100)
+        before = source[217, 133]
+        source[217, 133] = before + 1
+        with pytest.raises(RequestError, match="exists"):
+            pyramid(source, target, **OPTIONS).run()
+        source[217, 133] = before
+        if source is values:  # of a Zarr array the time of an object has changed
+            pyramid(source, target, **OPTIONS).run()
+
+
+def test_what_can_not_be_known_is_never_the_same():
+    class Lazy:
+        shape, dtype = (8, 8), np.dtype("u1")
+
+        def __getitem__(self, box):
+            return np.zeros(self.shape, self.dtype)[box]
+
+    class Named(Lazy):
+        def __dask_tokenize__(self):
+            return "version 3"
+
+    dask_array = pytest.importorskip("dask.array")
+    xarray = pytest.importorskip("xarray")
+    values = np.arange(64, dtype="u1").reshape(8, 8)
+    known = [
+        values.T,
+        Named(),
+        dask_array.from_array(values),
+        xarray.DataArray(values),
+        np.ma.MaskedArray(values, values > 3),
+    ]
+    assert all(version_of_array(each) == version_of_array(each) for each in known)
+    unknown = [Lazy(), zarr.zeros((8, 8)), np.broadcast_to(values, (1 << 25, 8, 8))]
+    assert not any(version_of_array(each) == version_of_array(each) for each in unknown)
+    store = zarr.storage.ObjectStore(MemoryStore())
+    stored = zarr.create_array(store, name="a", shape=(8, 8), dtype="u1")
+    first = version_of_array(stored)
+    assert version_of_array(stored) == first
+    stored[0, 0] = 1
+    assert version_of_array(stored) != first
 
 
 def test_executors(source, whole, tmp_path):

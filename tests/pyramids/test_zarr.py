@@ -101,8 +101,8 @@ def test_boxes_in_any_order_make_the_same_shards(tmp_path_factory, case):
     )  # fmt: skip
     writer = ShardWriter(folder, [output], codec_of("zstd"), 3)
     written = [each for box in parts for each in writer.write(0, 0, box, values[box])]
-    assert len({key for key, _ in written}) == len(written)
-    assert all(folder.size(key) == size for key, size in written)
+    assert len({key for key, _, _ in written}) == len(written)
+    assert all(folder.size(key) == size for key, size, _ in written)
     assert sum(np.prod(size_of(box)) for box in parts) == values.size
     write_documents(folder, array_documents(output, codec_of("zstd"), 3))
     np.testing.assert_array_equal(zarr.open_array(folder.path / "a", mode="r")[...], values)

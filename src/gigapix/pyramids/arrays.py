@@ -6,7 +6,6 @@ Those are refused, and what zarr-python raises becomes a DecodeError.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, Final
 
@@ -14,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.errors import DecodeError, GigapixError, MissingExtraError, RequestError, UnsupportedError
+from gigapix.pyramids.array_version import version_of_array
 from gigapix.pyramids.folders import folder_of
 from gigapix.pyramids.pixels import Box, Pixels, check_axes
-from gigapix.pyramids.samples import samples_of
+from gigapix.pyramids.samples import hiding, samples_of
 
 AXES: Final = {2: ("y", "x"), 3: ("z", "y", "x"), 4: ("c", "z", "y", "x"), 5: ("t", "c", "z", "y", "x")}
 """Names of axes that have none, as OME orders them."""
@@ -86,17 +86,22 @@ def array_pixels(array: Any, axes: tuple[str, ...] | None, nodata: float | None)
     is_zarr = hasattr(array, "store_path")
     if is_zarr:
         _check_codecs(array)
+    read = (lambda box: _read_zarr(array, box)) if is_zarr else (lambda box: np.asarray(array[box]))
+    samples = samples_of(array.dtype, nodata)
+    if isinstance(array, np.ma.MaskedArray):
+        samples, hidden = hiding(samples), np.ma.getmaskarray(array)
+        read = lambda box: np.ma.MaskedArray(array.data[box], mask=hidden[box])  # noqa: E731
     scale, origin = _coordinates(array, dims)
     return Pixels(
         name=type(array).__name__,
         title=str(getattr(array, "name", None) or "").strip("/") if hasattr(array, "dims") else "",
         dims=dims,
         shape=shape,
-        samples=samples_of(array.dtype, nodata),
+        samples=samples,
         chunks=tuple(chunks) if chunks else (1,) * len(shape),
         access="chunks" if chunks else "free",
-        read=(lambda box: _read_zarr(array, box)) if is_zarr else lambda box: np.asarray(array[box]),
-        version=_array_version(array),
+        read=read,
+        version=version_of_array(array),
         scale=scale,
         origin=origin,
         units=(None,) * len(shape),
@@ -122,14 +127,3 @@ def _coordinates(array: Any, dims: tuple[str, ...]) -> tuple[tuple[float, ...], 
             if step and np.allclose(np.diff(values.astype(float)), step, rtol=1e-6):
                 scale[n], origin[n] = step, float(values[0])
     return tuple(scale), tuple(origin)
-
-
-def _array_version(array: Any) -> str:
-    """Of arrays in memory a digest of some of their samples; of others what they call themselves."""
-    name = f"{type(array).__name__} {tuple(array.shape)} {array.dtype}"
-    if isinstance(array, np.ndarray) and array.size:
-        step = max(array.size // 4096, 1)
-        some = np.ascontiguousarray(array[tuple(slice(None, None, max(size // 64, 1)) for size in array.shape)])
-        return f"{name} {step} {hashlib.sha256(some.tobytes()).hexdigest()}"
-    token = getattr(array, "name", None) or getattr(array, "store_path", "")
-    return f"{name} {token}"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gigapix.pyramids.crew import Crew, Job
 from gigapix.pyramids.pixels import Pixels
-from gigapix.pyramids.progress import Reduction, Root, extents_of
+from gigapix.pyramids.progress import Reduction, Root, extents_of, packed, unpacked
 from gigapix.pyramids.reducers import Reducer, smoothed
 from gigapix.pyramids.tree import (
     Box,
@@ -40,8 +40,8 @@ from gigapix.pyramids.tree import (
 if TYPE_CHECKING:
     from gigapix.pyramids.plan import PyramidPlan
 
-Write = Callable[[int, int, Box, NDArray[Any]], list[tuple[str, int]]]
-"""(level, number of the reducer, box, values) to the names and sizes of the objects written."""
+Write = Callable[[int, int, Box, NDArray[Any]], list[tuple[str, int, list[int]]]]
+"""(level, number of the reducer, box, values) to the objects written, as `zarr_target.Written`."""
 
 Finished = Callable[[Index, Root], None]
 """Called with each root when it is done, by several threads."""
@@ -164,9 +164,9 @@ class Builder:
 
     def deliver(self, root: Root) -> None:
         """What the levels above a root need of it."""
-        for index, reductions in root.reductions.items():
-            if reductions and self._only is None:
-                self._push(self.plan.root, index, reductions)
+        for index, pieces in root.reductions.items():
+            if pieces and self._only is None:
+                self._push(self.plan.root, index, list(map(unpacked, pieces)))
 
     def _root_of(self, level: int, index: Index) -> Index:
         """The root that a unit lies in."""
@@ -189,6 +189,8 @@ class Builder:
         box = tier.extent(index, tier.halo)
         if level == 0:
             block = np.empty(size_of(box), self.samples.dtype)
+            if self.samples.masked:
+                block = np.ma.MaskedArray(block, mask=True)
             return _Unit(level=0, index=index, box=box, left=block.size, block=block)
         states = [
             tuple(
@@ -208,9 +210,10 @@ class Builder:
     def _complete(self, unit: _Unit) -> None:
         level, tier = unit.level, self.tiers[unit.level]
         core, record = tier.core(unit.index), Root()
+        reductions: list[Reduction] = []
         if unit.block is not None:
             values = unit.block[within(core, unit.box)]
-            record.objects += self._write(0, 0, core, values)
+            record.objects += self._write(0, 0, core, np.ma.getdata(values))
             record.see(extents_of(values, core, self.plan.channel_axis, self.samples))
             self._advance(values.size)
             del values
@@ -222,13 +225,14 @@ class Builder:
                 values = reducer.finish(state, tier.weights(core), self.samples, dtype)
                 record.objects += self._write(level, number, core, values)
         if level + 1 < len(self.tiers):
-            record.reductions[unit.index] = [self._reduced(unit, n, each) for n, each in enumerate(self.plan.reducers)]
+            reductions = [self._reduced(unit, n, each) for n, each in enumerate(self.plan.reducers)]
         unit.block, unit.states = None, []
-        self._settle(unit, record)
+        self._settle(unit, record, reductions)
 
-    def _settle(self, unit: _Unit, record: Root) -> None:
+    def _settle(self, unit: _Unit, record: Root, reductions: list[Reduction]) -> None:
         """Note what a unit wrote with its root, and give its reductions to its parent."""
-        reductions = record.reductions.get(unit.index, [])
+        marked = unit.level == self.plan.root and self.plan.cog is None
+        pieces = [packed(each) for each in reductions] if marked else []
         if unit.level <= self.plan.root:
             index = self._root_of(unit.level, unit.index)
             with self._lock:
@@ -237,7 +241,7 @@ class Builder:
                 root.see(record.extents)
                 is_last = False
                 if unit.level == self.plan.root:
-                    root.reductions[unit.index] = reductions
+                    root.reductions[unit.index] = pieces
                     whole = inside(self.blocks[unit.level], index, self.tiers[unit.level])
                     is_last = len(root.reductions) == sum(1 for _ in whole)
                     if is_last:

@@ -44,7 +44,7 @@ def convention(name: str) -> dict[str, str]:
 
 
 def convention_attributes(
-    levels: Sequence[LevelInfo], *, crs: CRS | None = None, nodata: float | None = None
+    levels: Sequence[LevelInfo], *, crs: CRS | None = None, nodata: float | str | None = None
 ) -> dict[str, Any]:
     """The attributes of a pyramid's group: multiscales; where levels have a transform spatial, and proj with a CRS.
 
@@ -67,12 +67,13 @@ def convention_attributes(
     return {"zarr_conventions": [convention(name) for name in names], **found}
 
 
-def made_by(nodata: float | None) -> dict[str, Any]:
+def made_by(nodata: float | str | None) -> dict[str, Any]:
     """What a reader needs to make the levels again: who made them, and which samples were left out beside NaN."""
     from importlib.metadata import version
 
     made: dict[str, Any] = {"version": version("gigapix")}
-    return made | ({"nodata": nodata} if nodata is not None and math.isfinite(nodata) else {})
+    known = isinstance(nodata, str) or (nodata is not None and math.isfinite(nodata))
+    return made | ({"nodata": nodata} if known else {})
 
 
 def method_of(reducer: str) -> str:
@@ -107,8 +108,9 @@ def _entry(level: LevelInfo, parents: Mapping[str, LevelInfo]) -> dict[str, Any]
         entry |= {
             "derived_from": level.derived_from,
             "transform": {"scale": [float(factor) for factor in level.factors], "translation": translation},
-            "resampling_method": method_of(level.reducer),
         }
+        if level.reducer:
+            entry["resampling_method"] = method_of(level.reducer)
     if level.transform is not None:
         entry |= {
             "spatial:shape": [level.shape[axis] for axis in map_axes(level.dims)],

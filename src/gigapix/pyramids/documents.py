@@ -14,8 +14,8 @@ from gigapix.pyramids.folders import Folder
 from gigapix.pyramids.outputs import Output
 
 
-def array_documents(output: Output, codec: Codec, zarr_format: int) -> Mapping[str, Any]:
-    """The metadata of an array, by the name of the object."""
+def array_documents(output: Output, codec: Codec, zarr_format: int, reduce: int = 0) -> Mapping[str, Any]:
+    """The metadata of an array, by the name of the object. `reduce`: as `Codec.v3` has it."""
     fill = _json_value(output.fill, output.dtype)
     if zarr_format == 2:
         kind = "|" if output.dtype.itemsize == 1 else "<"
@@ -33,7 +33,8 @@ def array_documents(output: Output, codec: Codec, zarr_format: int) -> Mapping[s
             },
             f"{output.path}/.zattrs": {"_ARRAY_DIMENSIONS": output.dims},
         }
-    chain = codec.v3(output.dtype)
+    stored = codec.stored(output.dtype)
+    chain = codec.v3(stored, output.chunks, reduce)
     if output.shards != output.chunks:
         whole = {"name": "bytes", "configuration": {"endian": "little"}}
         sharding = {
@@ -48,13 +49,13 @@ def array_documents(output: Output, codec: Codec, zarr_format: int) -> Mapping[s
             "zarr_format": 3,
             "node_type": "array",
             "shape": output.shape,
-            "data_type": output.dtype.name,
+            "data_type": stored.name,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": output.shards}},
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": fill,
             "codecs": chain,
             "dimension_names": output.dims,
-            "attributes": {},
+            "attributes": {} if stored == output.dtype else {"gigapix": {"dtype": output.dtype.name}},
         }
     }
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from gigapix.pyramids.reducers import Reducer
 from gigapix.pyramids.samples import Samples
-from gigapix.pyramids.tree import Index, Tier, children_of, leaves, parent_of, size_of, units
+from gigapix.pyramids.tree import Index, Tier, children_of, leaves, parent_of, root_level, size_of, units
+from gigapix.pyramids.windows import reduced_shape
 
 MOST_UNITS: Final = 5_000
 """Units that are gone through. The figure does not grow after the first rows."""
@@ -31,12 +32,15 @@ def peak_bytes(
     open_bytes = _open_bytes(blocks, positions, workers, bool(band))
     if held is not None:  # and one is put together
         open_bytes = min(open_bytes, held + 2 * max(positions) * math.prod(blocks[0].shards))
-    open_bytes += _open_states(tiers, reducers, samples, workers)
+    open_bytes += _open_states(tiers, reducers, samples, workers) + _open_marks(
+        blocks, reducers, samples, workers, band
+    )
     base = tiers[0]
     first = (0,) * len(base.shape)
     unit = math.prod(size_of(base.extent(first, base.halo))) * item
     # A unit, what is decoded or encoded of it, its sums. Variances and gauss compute in doubles.
     wide = 3 * 8 // item if any(each.name in ("var", "std", "gauss") for each in reducers) else 0
+    wide += (2 * samples.work.itemsize + 1) // item if samples.masked else 0
     sums = sum(part.itemsize for each in reducers for part in each.layout(samples, base.samples)) / item
     busy = min(workers, math.prod(base.grid))
     held = open_bytes + int(busy * unit * (4 + sums + wide))
@@ -55,6 +59,17 @@ def _open_states(tiers: Sequence[Tier], reducers: Sequence[Reducer], samples: Sa
         * sum(part.itemsize for each in reducers for part in each.layout(samples, tier.samples))
         for tier in tiers[1:]
     )
+
+
+def _open_marks(blocks: Sequence[Tier], reducers: Sequence[Reducer], samples: Samples, workers: int, band: int) -> int:
+    """Of roots that are under way, what the level above needs, which goes into their marks."""
+    level = root_level(blocks)
+    if level + 1 == len(blocks):
+        return 0
+    tier, above = blocks[level], blocks[level + 1]
+    count = min(math.prod(tier.grid), tier.grid[-1] + 1 if band else workers)
+    positions = math.prod(reduced_shape(size_of(tier.core((0,) * len(tier.shape))), above.factors))
+    return count * positions * sum(part.itemsize for each in reducers for part in each.layout(samples, above.samples))
 
 
 def _open_bytes(blocks: Sequence[Tier], positions: Sequence[int], workers: int, rows: bool) -> int:

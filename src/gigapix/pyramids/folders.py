@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from gigapix.errors import SourceError
 from gigapix.source import Settings
 from gigapix.source.clients import store_of_url
 from gigapix.source.store import os_error
+
+Piece = bytes | memoryview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +48,12 @@ class Folder:
         """A folder on the same disk for what is not complete; `tidy` deletes it."""
         return self.beside(".draft").path
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object."""
+    def put(self, key: str, data: bytes | Sequence[Piece]) -> None:
+        """Write an object, given as a whole or in pieces: on disk those are not joined in memory."""
+        pieces = [data] if isinstance(data, bytes) else data
         if self.path is None:
             with _errors(self.name, key):
-                self.store.put(self._key(key), data)
+                self.store.put(self._key(key), b"".join(pieces))
             return
         target, draft = self.path / key, self.drafts
         assert draft is not None  # noqa: S101  # for mypy: as self.path is
@@ -58,11 +61,17 @@ class Folder:
         try:
             for folder in (target.parent, draft):
                 folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
+            with part.open("wb") as file:
+                file.writelines(pieces)
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise os_error(error, str(target)) from error
+
+    def upload(self, pieces: Iterator[bytes], part: int) -> None:
+        """Write one object of the folder's own name to an object store, in parts of so many bytes."""
+        with _errors(self.name, ""):
+            self.store.put(self.prefix, pieces, use_multipart=True, chunk_size=part, max_concurrency=2)
 
     def get(self, key: str) -> bytes | None:
         """An object, None where there is none."""
@@ -119,7 +128,7 @@ class Folder:
             self.beside(".draft").clear()
 
     def _key(self, key: str) -> str:
-        return f"{self.prefix}/{key}" if self.prefix else key
+        return f"{self.prefix}/{key}" if self.prefix and key else self.prefix or key
 
 
 def folder_of(target: str | os.PathLike[str], store: Any = None, **settings: Any) -> Folder:

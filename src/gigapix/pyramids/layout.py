@@ -38,12 +38,13 @@ class Layout:
 
 def steps_of(factors: Any, pixels: Pixels, levels: Any) -> list[Shape]:
     """The steps of a few levels, or of those asked for."""
-    return factors_of(pixels.dims, pixels.shape, factors, 8 if levels == "auto" else levels, {}) or [(1,)]
+    steps = factors_of(pixels.dims, pixels.shape, factors, 8 if levels == "auto" else levels, {})
+    return steps or [(1,) * len(pixels.shape)]
 
 
 def laid_out(
     pixels: Pixels, reducers: tuple[Reducer, ...], factors: Any, levels: Any, first: Shape, chunks: Any, shards: Any,
-    budget: int, most: int, zarr_format: int, held: int | None,
+    budget: int, most: int, zarr_format: int, held: int | None, beside: int = 0,
 ) -> Layout:  # fmt: skip
     """The levels, cut so that they can be made within the memory: with shards as large as the rule says, or smaller
     ones, and with as many workers as there are, or fewer."""
@@ -63,7 +64,7 @@ def laid_out(
     while True:
         whole = outer or shards_of(shape, inner, reduced, item)
         while True:
-            best = _best(pixels, reducers, steps, inner, whole, budget, most, held)
+            best = _best(pixels, reducers, steps, inner, whole, budget, most, held, beside)
             if best.peak <= budget:
                 return best
             least = min(least or best.peak, best.peak)
@@ -83,7 +84,7 @@ def laid_out(
 
 def _best(
     pixels: Pixels, reducers: tuple[Reducer, ...], steps: Sequence[Shape], chunks: Shape, shards: Shape, budget: int,
-    most: int, held: int | None,
+    most: int, held: int | None, beside: int,
 ) -> Layout:  # fmt: skip
     """The order and the number of workers: those that fit the budget, or come nearest to it."""
     halo = max(each.halo for each in reducers)
@@ -102,7 +103,8 @@ def _best(
         tiers = units_of(blocks, align, pixels.samples.dtype.itemsize)
         band = band_rows(tiers[0], pixels.chunks, pixels.samples.dtype.itemsize, budget)
         for count in range(most, 0, -1):
-            peak = peak_bytes(blocks, tiers, reducers, pixels.samples, count, band if order == "rows" else 0, held)
+            rows = band if order == "rows" else 0
+            peak = beside + peak_bytes(blocks, tiers, reducers, pixels.samples, count, rows, held)
             found.append(Layout(blocks=blocks, tiers=tiers, order=order, workers=count, band=band, peak=peak))
             if peak <= budget:
                 break

@@ -20,11 +20,11 @@ class LevelInfo:
     dims: tuple[str, ...]
     """Names of the axes: ``("c", "y", "x")``."""
     reducer: str = ""
-    """Its name (``mean``, ``quantile(0.25)``), empty of level 0."""
+    """Its name (``mean``, ``quantile(0.25)``), empty of level 0 and where it isn't known."""
     derived_from: str | None = None
     """Path of the finer level, None of level 0."""
-    factors: tuple[int, ...]
-    """To that level, one an axis; ones of level 0."""
+    factors: tuple[float, ...]
+    """To that level, one an axis; ones of level 0. Whole numbers, but for pyramids that others made."""
     scale: tuple[float, ...]
     """Distance of two samples along each axis, in the axis's unit; exactly that of level 0 times all factors."""
     translation: tuple[float, ...]

@@ -130,6 +130,8 @@ def _link(
     if reducer.halo and not set(factors) <= {1, 2}:
         raise RequestError(f"{reducer.name} is made in steps of 2")
     nodata = kept.get("nodata") if ours else None
+    if nodata == "mask":
+        raise RequestError("the mask of its source, which is not here, hid samples")
     above = links.get(parent)
     if above is not None and above.reducer.name != reducer.name:
         raise RequestError("it and the one above are of different methods")

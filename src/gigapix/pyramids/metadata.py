@@ -25,7 +25,7 @@ def group_attributes(
     channels: Sequence[Mapping[str, Any]] = (),
     extents: Extents | None = None,
     crs: CRS | None = None,
-    nodata: float | None = None,
+    nodata: float | str | None = None,
     version: Version = "0.5",
 ) -> dict[str, Any]:
     """The attributes of the group that holds these levels.
@@ -33,8 +33,9 @@ def group_attributes(
     name: of the image.
     units: one an axis, as OME-XML or OME-Zarr names them (``µm``, ``micrometer``), None where there is none.
     channels: one a channel, with ``label`` and ``color`` (red, green, blue), either may be missing.
-    extents: lowest and highest sample by channel; without them the image has no ``omero``.
+    extents: lowest and highest sample by channel, as far as they are known; where None the image has no ``omero``.
     crs: of `LevelInfo.transform`.
+    nodata: left out of the reductions; "mask" where a mask that is not in the group says what was.
     version: of OME-Zarr: 0.5 of a group of Zarr v3, 0.4 of one of Zarr v2.
     """
     found: dict[str, Any] = {}

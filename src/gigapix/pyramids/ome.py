@@ -68,33 +68,34 @@ def ome_attributes(
     units: Sequence[str | None] = (),
     channels: Sequence[Mapping[str, Any]] = (),
     extents: Extents | None = None,
-    nodata: float | None = None,
+    nodata: float | str | None = None,
     version: Version = "0.5",
 ) -> dict[str, Any]:
     """The attributes of a group: of 0.5 the one key ``ome``, of 0.4 ``multiscales`` and ``omero``.
 
     levels: as `gigapix.pyramids.levels.LevelInfo` says; their axes must be OME's (`is_ome`).
     units: one an axis, as a name or a symbol.
-    channels, extents: see `omero`, which is left out where there are no extents.
+    channels, extents: see `omero`, which is left out where `extents` is None.
     """
     images = images_of(levels)
     multiscales = [_multiscale(each, name, units, nodata, several=len(images) > 1) for each in images]
-    shown = {"omero": omero(levels[0], channels, extents)} if extents else {}
+    shown = {"omero": omero(levels[0], channels, extents)} if extents is not None else {}
     if version == "0.4":
         return {"multiscales": [{"version": version, **each} for each in multiscales], **shown}
     return {"ome": {"version": version, "multiscales": multiscales, **shown}}
 
 
 def images_of(levels: Sequence[LevelInfo]) -> list[list[LevelInfo]]:
-    """Level 0 and the levels of one reducer, for each reducer whose levels have the type of level 0."""
-    reducers = dict.fromkeys(level.reducer for level in levels[1:])
-    chains = [[level for level in levels[1:] if level.reducer == reducer] for reducer in reducers]
+    """Level 0 and the levels of one reducer, for each reducer whose levels have the type of level 0. Levels whose
+    reducer isn't known belong to all."""
+    reducers = dict.fromkeys(level.reducer for level in levels[1:] if level.reducer) or [""]
+    chains = [[level for level in levels[1:] if level.reducer in ("", reducer)] for reducer in reducers]
     same = [chain for chain in chains if all(level.dtype == levels[0].dtype for level in chain)]
     return [[levels[0], *chain] for chain in same] or [[levels[0]]]
 
 
 def _multiscale(
-    chain: Sequence[LevelInfo], name: str, units: Sequence[str | None], nodata: float | None, *, several: bool
+    chain: Sequence[LevelInfo], name: str, units: Sequence[str | None], nodata: float | str | None, *, several: bool
 ) -> dict[str, Any]:
     reducer = chain[-1].reducer
     axes = []
@@ -121,7 +122,7 @@ def _multiscale(
             for level in chain
         ],
     }
-    if reducer:
+    if reducer and all(level.reducer for level in chain[1:]):
         keywords = {"reducers": reducer} | made_by(nodata)
         made = {"method": "gigapix.pyramid", "version": keywords.pop("version"), "args": [], "kwargs": keywords}
         found |= {"type": reducer, "metadata": made}

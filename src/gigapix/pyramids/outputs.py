@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,12 @@ class Output:
 
 
 def outputs_of(
-    pixels: Pixels, reducers: tuple[Reducer, ...], tiers: Sequence[Tier], zarr_format: int
+    pixels: Pixels, reducers: tuple[Reducer, ...], tiers: Sequence[Tier], zarr_format: int, *, cut: bool = True
 ) -> tuple[Output, ...]:
-    """The arrays of a pyramid: level 0, then all levels of one reducer after those of another."""
+    """The arrays of a pyramid: level 0, then all levels of one reducer after those of another.
+
+    cut: chunks are no longer than an array.
+    """
     found = []
     for number, reducer in enumerate(reducers):
         for level, tier in enumerate(tiers):
@@ -67,7 +70,7 @@ def outputs_of(
                 continue
             dtype = reducer.dtype(pixels.samples, tiers[-1].samples) if level else pixels.samples.dtype
             prefix = f"{re.sub(r'[^A-Za-z0-9.]+', '_', reducer.name).strip('_')}/" if number else ""
-            chunks = tuple(map(min, tier.chunks, tier.shape))
+            chunks = tuple(map(min, tier.chunks, tier.shape)) if cut else tier.chunks
             shards = tuple(
                 chunk if zarr_format == 2 else chunk * min(shard // own, -(-size // chunk))
                 for chunk, own, shard, size in zip(chunks, tier.chunks, tier.shards, tier.shape, strict=True)
@@ -83,7 +86,11 @@ def outputs_of(
 
 def _fill(samples: Samples, dtype: np.dtype[Any]) -> Any:
     """The fill value: nodata in arrays of the source's type."""
-    if dtype == samples.dtype and samples.nodata is not None and (samples.marker is not None or dtype.kind == "f"):
+    if (
+        dtype == samples.dtype
+        and samples.nodata is not None
+        and (dtype.kind == "f" or replace(samples, masked=False).marker is not None)
+    ):
         return np.asarray(samples.nodata, dtype).item()
     return np.zeros((), dtype).item()
 

@@ -9,8 +9,8 @@ another version of the source, find none.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,6 +36,8 @@ def extents_of(values: NDArray[Any], box: Box, axis: int | None, samples: Sample
     found: Extents = {}
     for n in range(values.shape[axis] if axis is not None else 1):
         part = values if axis is None else values.take([n], axis) if axis else values[n]
+        if isinstance(part, np.ma.MaskedArray):
+            part = part.compressed()
         if samples.holes:
             part = part[samples.valid(part)]
         if part.size:
@@ -43,14 +45,39 @@ def extents_of(values: NDArray[Any], box: Box, axis: int | None, samples: Sample
     return found
 
 
+def packed(reduction: Reduction) -> bytes:
+    """A reduction, compressed: many are held until their root is done."""
+    import imagecodecs
+
+    box, state = reduction
+    facts = [[(side.start, side.stop) for side in box], [(part.dtype.str, part.shape) for part in state]]
+    parts = [json.dumps(facts).encode(), b"\n", *(part.tobytes() for part in state)]
+    return bytes(imagecodecs.zstd_encode(b"".join(parts), level=1))
+
+
+def unpacked(data: bytes) -> Reduction:
+    """What `packed` was given."""
+    import imagecodecs
+
+    found = bytes(imagecodecs.zstd_decode(data))
+    at = found.index(b"\n") + 1
+    box, parts = json.loads(found[:at])
+    state = []
+    for kind, shape in parts:
+        state.append(np.frombuffer(found, kind, math.prod(shape), at).reshape(shape))
+        at += state[-1].nbytes
+    return tuple(slice(*ends) for ends in box), tuple(state)
+
+
 @dataclass(kw_only=True)
 class Root:
     """What one root has come to. One thread at a time may change it."""
 
-    objects: list[tuple[str, int]] = field(default_factory=list)
+    objects: list[tuple[str, int, list[int]]] = field(default_factory=list)
+    """As `zarr_target.Written`."""
     extents: Extents = field(default_factory=dict)
-    reductions: dict[Index, list[Reduction]] = field(default_factory=dict)
-    """By unit of the root's level, one a reducer; none of the last level."""
+    reductions: dict[Index, list[bytes]] = field(default_factory=dict)
+    """By unit of the root's level, packed, one a reducer; none of the last level."""
 
     def see(self, extents: Extents) -> None:
         """Add the extents of some pixels."""
@@ -68,41 +95,35 @@ class Marks:
 
     def save(self, index: Index, root: Root) -> None:
         """Mark a root as done."""
-        import imagecodecs
-
-        found = [(index, *each) for index, reductions in root.reductions.items() for each in reductions]
-        arrays: dict[str, Any] = {
-            f"{n}.{m}": part for n, (_, _, state) in enumerate(found) for m, part in enumerate(state)
-        }
+        found = [(index, piece) for index, pieces in root.reductions.items() for piece in pieces]
         facts = {
             "objects": root.objects,
             "extents": {str(channel): [_plain(low), _plain(high)] for channel, (low, high) in root.extents.items()},
-            "reductions": [(of, [(side.start, side.stop) for side in box], len(state)) for of, box, state in found],
+            "reductions": [(index, len(piece)) for index, piece in found],
         }
-        buffer = io.BytesIO()
-        np.savez(buffer, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-        data = bytes(imagecodecs.zstd_encode(buffer.getvalue(), level=1))
-        self.folder.put(self._key(index), hashlib.sha256(data).digest() + data)
+        parts = [json.dumps(facts).encode() + b"\n", *(piece for _, piece in found)]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        self.folder.put(self._key(index), [digest.digest(), *parts])
 
     def load(self, index: Index, target: Folder) -> Root | None:
         """A root that is done, with all its objects; None where it must be done again."""
         found = self.folder.get(self._key(index))
         if found is None or hashlib.sha256(found[32:]).digest() != found[:32]:
             return None
-        import imagecodecs
-
-        with np.load(io.BytesIO(imagecodecs.zstd_decode(found[32:])), allow_pickle=False) as arrays:
-            facts: Mapping[str, Any] = json.loads(arrays["facts"].tobytes())
-            if any(target.size(key) != size for key, size in facts["objects"]):
-                return None
-            root = Root(
-                objects=[(key, size) for key, size in facts["objects"]],
-                extents={int(channel): (low, high) for channel, (low, high) in facts["extents"].items()},
-            )
-            for n, (of, box, parts) in enumerate(facts["reductions"]):
-                state = tuple(arrays[f"{n}.{m}"] for m in range(parts))
-                root.reductions.setdefault(tuple(of), []).append((tuple(slice(*ends) for ends in box), state))
-            return root
+        at = found.index(b"\n", 32) + 1
+        facts: Mapping[str, Any] = json.loads(found[32:at])
+        if any(target.size(key) != size for key, size, _ in facts["objects"]):
+            return None
+        root = Root(
+            objects=[(key, size, places) for key, size, places in facts["objects"]],
+            extents={int(channel): (low, high) for channel, (low, high) in facts["extents"].items()},
+        )
+        for of, length in facts["reductions"]:
+            root.reductions.setdefault(tuple(of), []).append(found[at : at + length])
+            at += length
+        return root
 
     def forget(self, index: Index) -> None:
         """A root is no longer done."""

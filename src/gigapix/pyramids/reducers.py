@@ -81,7 +81,7 @@ def _own(samples: Samples, count: int) -> np.dtype[Any]:
 
 
 def _values(state: State, weights: Weights, samples: Samples, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return state[0].astype(dtype, copy=False)
+    return samples.finished(state[0]) if dtype == samples.dtype else state[0].astype(dtype, copy=False)
 
 
 def _chosen(operation: Any, rank: float, values: NDArray[Any], factors: Factors, samples: Samples, _: Any) -> State:
@@ -164,7 +164,7 @@ def _moment_layout(samples: Samples, count: int) -> tuple[np.dtype[Any], ...]:
 
 
 def _moment_type(samples: Samples, count: int) -> np.dtype[Any]:
-    return np.dtype(np.float64 if samples.work.itemsize > (4 if samples.work.kind == "f" else 2) else np.float32)
+    return np.dtype(np.float64 if samples.dtype.itemsize > (4 if samples.dtype.kind == "f" else 2) else np.float32)
 
 
 # Gauss

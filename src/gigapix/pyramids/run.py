@@ -17,6 +17,8 @@ from gigapix.errors import GigapixError, RequestError
 from gigapix.pyramids.build import Builder
 from gigapix.pyramids.describe import attributes_of
 from gigapix.pyramids.documents import array_documents, group_documents, write_documents
+from gigapix.pyramids.htj2k import Table, table_of
+from gigapix.pyramids.htj2k_references import references_of, write_references
 from gigapix.pyramids.pixels import Pixels, unread
 from gigapix.pyramids.plan import PyramidPlan
 from gigapix.pyramids.progress import Extents, Marks, Root
@@ -33,6 +35,8 @@ def run_plan(
     marks = Marks(folder=plan.target.beside(".progress"), digest=plan.digest)
     if overwrite:
         plan.target.clear()
+        if (beside := references_of(plan)) is not None:
+            beside.clear()
     _check_target(plan, marks, resume and not overwrite)
     attributes = build(plan, marks, executor, progress)
     if keep:
@@ -53,20 +57,26 @@ def build(
     """
     plan.target.tidy()
     seen = Root()
+    table = table_of(plan.outputs[0], plan.codec.resolutions) if plan.codec.resolutions else None
     lock = threading.Lock()
+
+    def note(root: Root) -> None:
+        with lock:
+            seen.see(root.extents)
+            if table is not None:
+                table.see(root.objects)
 
     def finished(index: Index, root: Root) -> None:
         marks.save(index, root)
-        with lock:
-            seen.see(root.extents)
+        note(root)
 
     def done(index: Index) -> Root | None:
         root = marks.load(index, plan.target)
         if root is not None:
-            seen.see(root.extents)
+            note(root)
         return root
 
-    with plan.opening.opened() as pixels, _progress(progress, plan) as advance:
+    with plan.opening.opened() as pixels, told(progress, plan) as advance:
         try:
             if executor is None or pixels.access == "stream":
                 Builder(plan, pixels, writer_of(plan, changed).write, finished, advance, done=done).run()
@@ -74,7 +84,7 @@ def build(
                 _distribute(plan, pixels, executor, finished, done, advance, changed)
         except GigapixError as error:
             raise error.located(plan.name) from error.__cause__
-    return _finish(plan, seen.extents)
+    return _finish(plan, seen.extents, table)
 
 
 def writer_of(plan: PyramidPlan, changed: Box | None = None) -> ShardWriter:
@@ -99,19 +109,25 @@ def _check_target(plan: PyramidPlan, marks: Marks, resume: bool) -> None:
         begun = False
     if begun:
         return
-    if next(plan.target.listed(), None) is not None:
-        raise RequestError("it exists; say overwrite=True to replace it", path=plan.target.name)
+    for folder in (plan.target, references_of(plan)):
+        if folder is not None and next(folder.listed(), None) is not None:
+            raise RequestError("it exists; say overwrite=True to replace it", path=folder.name)
     marks.folder.put(f"{prefix}begun", b"")
 
 
-def _finish(plan: PyramidPlan, extents: Extents) -> Mapping[str, Any]:
+def _finish(plan: PyramidPlan, extents: Extents, table: Table | None) -> Mapping[str, Any]:
     """Metadata, the group's own last: whoever sees that sees a whole pyramid."""
     for output in plan.outputs:
         write_documents(plan.target, array_documents(output, plan.codec, plan.zarr_format))
     for path in dict.fromkeys(output.path.rpartition("/")[0] for output in plan.outputs):
         if path:
             write_documents(plan.target, group_documents(path, {}, plan.zarr_format))
-    attributes = attributes_of(plan, extents)
+    attributes = attributes_of(plan, extents, plan.levels())
+    if table is not None:
+        table.write(plan.target)
+        if plan.references is not None:
+            write_references(plan, extents, table)
+        attributes = {**attributes, **table.attributes}
     write_documents(plan.target, group_documents("", attributes, plan.zarr_format))
     return attributes
 
@@ -196,7 +212,7 @@ def _tasks(plan: PyramidPlan) -> Iterator[list[Index]]:
 
 
 @contextmanager
-def _progress(progress: Any, plan: PyramidPlan) -> Iterator[Advance]:
+def told(progress: Any, plan: PyramidPlan) -> Iterator[Advance]:
     """How progress is told: by a function, a bar on stderr, or not."""
     lock = threading.Lock()
     if callable(progress):

@@ -13,6 +13,7 @@ from gigapix.errors import RequestError, UnsupportedError
 from gigapix.image.image import Image
 from gigapix.pyramids.arrays import array_pixels, first_array, open_zarr
 from gigapix.pyramids.images import image_pixels
+from gigapix.pyramids.masks import masked
 from gigapix.pyramids.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -32,14 +33,20 @@ class Opening:
 
     @contextmanager
     def opened(self) -> Iterator[Pixels]:
-        """The source, until the end of the block."""
+        """The source, until the end of the block; what its mask hides is hidden."""
+        with self.both() as (pixels, image):
+            yield masked(pixels, image) if image is not None else pixels
+
+    @contextmanager
+    def both(self) -> Iterator[tuple[Pixels, Image | None]]:
+        """The source, and the image where it is one."""
         if isinstance(self.live, Image):
-            yield image_pixels(self.live, self.axes, self.nodata)
+            yield image_pixels(self.live, self.axes, self.nodata), self.live
         elif hasattr(self.given, "settings"):
             with self.given.open() as image:
-                yield image_pixels(image, self.axes, self.nodata)
+                yield image_pixels(image, self.axes, self.nodata), image
         else:
-            yield array_pixels(self.given, self.axes, self.nodata)
+            yield array_pixels(self.given, self.axes, self.nodata), None
 
     def away(self) -> Opening:
         """The same for another process. Raises UnsupportedError for an image in memory."""
@@ -62,7 +69,7 @@ def opening_of(source: Any, axes: Sequence[str] | str | None, nodata: float | No
         if text.endswith(".zarr") or ("://" not in text and Path(text).is_dir()):
             source = open_zarr(text)
         else:
-            return Opening(given=_origin(source, settings), axes=names, nodata=nodata)
+            return Opening(given=origin_of(source, settings), axes=names, nodata=nodata)
     if hasattr(source, "store_path") and not hasattr(source, "dtype"):
         source = first_array(source)
     if not all(hasattr(source, name) for name in ("shape", "dtype", "__getitem__")):
@@ -70,7 +77,8 @@ def opening_of(source: Any, axes: Sequence[str] | str | None, nodata: float | No
     return Opening(given=source, axes=names, nodata=nodata)
 
 
-def _origin(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Origin:
+def origin_of(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Origin:
+    """The way to an image."""
     from gigapix.image.origin import Origin
     from gigapix.source import Settings
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gigapix.pyramids.folders import Piece
 from gigapix.source.store import os_error
 
 Shape = tuple[int, ...]
@@ -44,8 +45,8 @@ class Spool:
             raise os_error(error, str(self._path)) from error
         return found
 
-    def read(self, chunks: Mapping[Shape, bytes | Spooled | None]) -> Mapping[Shape, bytes | None]:
-        """All chunks, and delete the file."""
+    def read(self, chunks: Mapping[Shape, bytes | Spooled | None]) -> Mapping[Shape, Piece | None]:
+        """All chunks, and delete the file. What lay in it is one buffer."""
         if not self._end:
             return {place: each for place, each in chunks.items() if not isinstance(each, Spooled)}
         try:
@@ -54,6 +55,6 @@ class Spool:
         except OSError as error:
             raise os_error(error, str(self._path)) from error
         return {
-            place: bytes(whole[each.offset : each.offset + each.length]) if isinstance(each, Spooled) else each
+            place: whole[each.offset : each.offset + each.length] if isinstance(each, Spooled) else each
             for place, each in chunks.items()
         }

@@ -76,7 +76,7 @@ def means_of(state: State, weights: Weights, samples: Samples, dtype: np.dtype[A
         divided(state[0], number, means)
     if samples.holes:
         np.copyto(means, samples.empty, where=state[-1] == 0)
-    return means.astype(dtype, copy=False)
+    return samples.finished(means)
 
 
 def _split_means(high: NDArray[Any], low: NDArray[Any], number: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -32,6 +32,10 @@ Shape = tuple[int, ...]
 BAND_BYTES: Final = 8 << 20
 UNIT_BYTES: Final = 2 << 20
 
+FEW_ROOTS: Final = 8
+MOST_ROOTS: Final = 256
+"""A run is cut into about so many parts, each of which has a mark when it is done."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tier:
@@ -231,3 +235,10 @@ def bands(base: Tier, rows: int) -> Iterator[Box]:
         outer = base.core((*part, 0, 0))[:-2]
         for top in range(0, height, rows):
             yield (*outer, slice(top, min(top + rows, height)), slice(0, width))
+
+
+def root_level(blocks: Sequence[Tier]) -> int:
+    """The lowest level with few enough blocks. Not level 0, whose marks are large, where level 1 has several."""
+    counts = [math.prod(tier.grid) for tier in blocks]
+    first = 1 if len(counts) > 1 and counts[1] >= FEW_ROOTS else 0
+    return next((n for n in range(first, len(counts)) if counts[n] <= MOST_ROOTS), len(counts) - 1)

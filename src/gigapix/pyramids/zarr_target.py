@@ -19,18 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigapix.pyramids.codecs import Codec
-from gigapix.pyramids.folders import Folder
+from gigapix.pyramids.folders import Folder, Piece
+from gigapix.pyramids.htj2k import places_of
 from gigapix.pyramids.outputs import Output
+from gigapix.pyramids.parts import Parts
 from gigapix.pyramids.spool import Spool, Spooled
-from gigapix.pyramids.tree import Box, Shape, overlap, size_of, within
+from gigapix.pyramids.tree import Box, Shape
 
 MISSING: Final = (1 << 64) - 1
 
-HELD_BYTES: Final = 8 << 20
+HELD_BYTES: Final = 4 << 20
 """Chunks of shards that are not complete, in memory; where the target is on disk, more lie beside it."""
 
-Written = list[tuple[str, int]]
-"""Names of objects and their sizes."""
+Written = list[tuple[str, int, list[int]]]
+"""Names of objects and their sizes; of codecs with resolutions, what lies where in them (`pyramids.htj2k`)."""
 
 
 @dataclass(kw_only=True)
@@ -39,12 +41,6 @@ class _Shard:
     spool: Spool
     chunks: dict[Shape, bytes | Spooled | None] = field(default_factory=dict)
     """By place in the shard, as far as they are there; None where one is not stored."""
-
-
-@dataclass(kw_only=True)
-class _Part:
-    values: NDArray[Any]
-    left: int
 
 
 class ShardWriter:
@@ -60,10 +56,10 @@ class ShardWriter:
     ) -> None:  # fmt: skip
         self._wanted = wanted or (lambda level, box: True)
         self._again = wanted is not None
-        self._folder, self._encode, self._zarr_format = folder, codec.encoder(), zarr_format
+        self._folder, self._codec, self._encode, self._zarr_format = folder, codec, codec.encoder(), zarr_format
         self._outputs = {(output.level, output.reducer): output for output in outputs}
         self._shards: dict[tuple[str, Shape], _Shard] = {}
-        self._parts: dict[tuple[str, Shape], _Part] = {}
+        self._parts = Parts()
         self._drafts = folder.drafts
         self._held = 0
         self._lock = threading.Lock()
@@ -77,31 +73,10 @@ class ShardWriter:
             for part, size in zip(box, output.chunks, strict=True)
         )
         for chunk in product(*touched):
-            whole = self._completed(output, chunk, box, values)
+            whole = self._parts.completed((output.path, chunk), output.chunk(chunk), box, values)
             if whole is not None:
-                written += self._store(output, chunk, _chunk(whole, output, self._encode))
+                written += self._store(output, chunk, self._chunk(whole, output))
         return written
-
-    def _completed(self, output: Output, chunk: Shape, box: Box, values: NDArray[Any]) -> NDArray[Any] | None:
-        """The samples of a chunk, None where some are missing still."""
-        bounds = output.chunk(chunk)
-        shared = overlap(bounds, box)
-        if shared is None:
-            return None
-        if shared == bounds:
-            return values[within(shared, box)]
-        with self._lock:
-            part = self._parts.get((output.path, chunk))
-            if part is None:
-                empty = np.empty(size_of(bounds), output.dtype)
-                part = self._parts[output.path, chunk] = _Part(values=empty, left=empty.size)
-        part.values[within(shared, bounds)] = values[within(shared, box)]
-        with self._lock:
-            part.left -= math.prod(size_of(shared))
-            if part.left:
-                return None
-            del self._parts[output.path, chunk]
-        return part.values
 
     def _store(self, output: Output, chunk: Shape, data: bytes | None) -> Written:
         """Put a chunk in its shard, and the shard where that was its last."""
@@ -130,20 +105,39 @@ class ShardWriter:
         chunks = shard.spool.read(shard.chunks)
         if not self._wanted(output.level, output.box(number)):
             return []
-        whole = data if math.prod(counts) == 1 else _joined(chunks, counts)
+        pieces = ([data] if data is not None else []) if math.prod(counts) == 1 else _shard(chunks, counts)
         key = "/".join([output.path, *(["c"] if self._zarr_format == 3 else []), *map(str, number)])
-        if whole is None:
+        if not pieces:
             if self._again:
                 self._folder.delete(key)
             return []
-        self._folder.put(key, whole)
-        return [(key, len(whole))]
+        self._folder.put(key, pieces)
+        resolutions = self._codec.resolutions
+        places = places_of(chunks, counts, resolutions) if resolutions else []
+        return [(key, sum(map(len, pieces)), places)]
+
+    def _chunk(self, values: NDArray[Any], output: Output) -> bytes | None:
+        """A chunk, filled up where the array ends; None where there is nothing in it."""
+        fill = np.asarray(output.fill, values.dtype)
+        first = values[(0,) * values.ndim]
+        if (first == fill or (first != first and fill != fill)) and _is_filled(values, fill):
+            return None
+        if values.shape != output.chunks and self._codec.resolutions:
+            # What lies beyond the edge is in coarser samples, so it is like what lies within.
+            beyond = [(0, chunk - size) for chunk, size in zip(output.chunks, values.shape, strict=True)]
+            values = np.pad(values, beyond, "edge")
+        elif values.shape != output.chunks:
+            whole = np.full(output.chunks, fill, values.dtype)
+            whole[tuple(slice(0, size) for size in values.shape)] = values
+            values = whole
+        stored = self._codec.stored(values.dtype)
+        return self._encode(np.ascontiguousarray(values, stored.newbyteorder("<")))
 
 
-def _joined(chunks: Mapping[Shape, bytes | None], counts: Shape) -> bytes | None:
-    """A shard: its chunks in C order, and their index."""
+def _shard(chunks: Mapping[Shape, Piece | None], counts: Shape) -> list[Piece]:
+    """A shard: its chunks in C order, and their index. Empty where there is nothing in it."""
     index = np.full((*counts, 2), MISSING, "<u8")
-    parts: list[bytes] = []
+    parts: list[Piece] = []
     end = 0
     for place in sorted(chunks):
         data = chunks[place]
@@ -151,25 +145,8 @@ def _joined(chunks: Mapping[Shape, bytes | None], counts: Shape) -> bytes | None
             index[place] = end, len(data)
             parts.append(data)
             end += len(data)
-    if not parts:
-        return None
     table = index.tobytes()
-    return b"".join([*parts, table, crc32c(table).to_bytes(4, "little")])
-
-
-def _chunk(values: NDArray[Any], output: Output, encode: Any) -> bytes | None:
-    """A chunk, filled up where the array ends; None where there is nothing in it."""
-    fill = np.asarray(output.fill, values.dtype)
-    first = values[(0,) * values.ndim]
-    if (first == fill or (first != first and fill != fill)) and _is_filled(values, fill):
-        return None
-    if values.shape != output.chunks:
-        whole = np.full(output.chunks, fill, values.dtype)
-        whole[tuple(slice(0, size) for size in values.shape)] = values
-        values = whole
-    chunk = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    found: bytes = encode(chunk.reshape(-1))
-    return found
+    return [*parts, table, crc32c(table).to_bytes(4, "little")] if parts else []
 
 
 def _is_filled(values: NDArray[Any], fill: NDArray[Any]) -> bool:
