@@ -21,6 +21,7 @@ from gigapix.catalog.tables import packed, unpacked
 from gigapix.catalog.templates import Templates
 from gigapix.errors import GigapixError, SourceError
 from gigapix.formats.tiff import geokeys
+from tests.remote.images import cog
 
 
 class Forgetful(Templates):
@@ -112,9 +113,27 @@ def test_a_template_gives_the_parsers_row(folder):
     parsed = rows_of(folder, paths, **chosen)
     assert rows_of(folder, paths, templates, **chosen) == parsed
     assert rows_of(folder, paths, templates, **chosen) == parsed
-    found = [p for p in paths if templates.find((folder / p).read_bytes()[:16384])]
-    assert len({id(templates.find((folder / f"a/cog{n}.tif").read_bytes()[:16384])[0]) for n in range(6)}) == 1
-    assert set(found) >= {f"a/cog{n}.tif" for n in range(6)}
+    known = {p: structure_of(templates, (folder / p).read_bytes()) for p in paths}
+    assert len({known[f"a/cog{n}.tif"] for n in range(6)}) == 1
+    assert None not in (known["a/cog0.tif"], known["plain.tif"], known["big.tiff"], known["a/rgb.TIF"])
+
+
+def structure_of(templates, data):
+    outline = templates.outline(data[:16384], len(data), 1024)
+    return None if outline is None else templates.find(outline)
+
+
+def test_a_file_of_another_size_has_the_same_structure(tmp_path):
+    """One parse for all sizes: levels, masks and tables of tiles may differ, and the rows are the parser's."""
+    sizes = [(700, 650), (699, 650), (650, 700), (1300, 520), (513, 513), (600, 599)]
+    for n, (height, width) in enumerate(sizes):
+        cog(tmp_path / f"{n}.tif", np.arange(height * width).reshape(1, height, width) % 251, BLOCKSIZE="128")
+    paths, templates = images(tmp_path), Templates()
+    rows = rows_of(tmp_path, paths, templates, headers=True, tiles=True)
+    assert rows == rows_of(tmp_path, paths, headers=True, tiles=True)
+    known = [structure_of(templates, (tmp_path / path).read_bytes()) for path in paths]
+    assert None not in known and len(set(known)) < len(sizes)
+    assert [row["shape"] for row in rows] == [[1, *size] for size in sizes]
 
 
 @given(data=st.data())
@@ -186,3 +205,14 @@ def test_numbers_that_no_column_holds_are_null(tmp_path):
     (row,) = rows_of(tmp_path, ["x.tif"])
     assert row["error_code"] in (None, "format")
     assert row["orientation"] is None and row["min_sample_value"] is None
+
+
+def test_a_table_of_gigabytes_is_claimed(tmp_path):
+    """Eight bytes of a BigTIFF say that its tables have 32 GB: they are neither kept nor counted block by block."""
+    entries = [(256, 4, 1, 1 << 20), (257, 4, 1, 1 << 20), (258, 3, 1, 8), (259, 3, 1, 1)]
+    entries += [(322, 3, 1, 16), (323, 3, 1, 16), (324, 16, 1 << 32, 1 << 40), (325, 16, 1 << 32, 1 << 50)]
+    data = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) + struct.pack("<Q", len(entries))
+    data += b"".join(struct.pack("<HHQQ", *entry) for entry in entries) + bytes(8)
+    (tmp_path / "x.tif").write_bytes(data)
+    (row,) = rows_of(tmp_path, ["x.tif"], headers=True, tiles=True)
+    assert row["header"] is row["tiles"] is None and row["ifds"][0]["segments"] == 1 << 32

@@ -22,6 +22,7 @@ from obstore.store import MemoryStore, S3Store
 
 import gigapix
 from gigapix.catalog import manifest as manifests
+from gigapix.catalog.headers import Listed
 from gigapix.catalog.schema import schema
 from tests.catalog.conftest import geotiff
 
@@ -142,6 +143,14 @@ def test_two_at_once_make_one_catalogue(many, tmp_path):
     for thread in threads:
         thread.join()
     assert [row["path"] for row in rows(out)] == [f"{n:03d}.tif" for n in range(100)]
+
+
+def test_the_first_shards_are_small():
+    page = [Listed(f"{n}.tif", 1, None, None) for n in range(1000)]
+    root = manifests.Root(name="s3://bucket")
+    found = [len(listed) for _, listed in manifests.cut([(root, page)] * 30, 10_000)]
+    assert found == [1000, 2000, 4000, 8000, 10_000, 5000]
+    assert [len(listed) for _, listed in manifests.cut([(root, page)] * 2, 700)] == [700, 700, 600]
 
 
 def test_too_many_errors(tmp_path):

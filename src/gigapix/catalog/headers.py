@@ -62,6 +62,8 @@ class Header(NamedTuple):
     store: str = ""
     """`Place.name`."""
     structure: Structure = NOTHING
+    facts: bytes = b""
+    """Of `gigapix.catalog.sizes`."""
     values: Values = NO_VALUES
     requests: int = 0
     received: int = 0
@@ -146,25 +148,33 @@ class Reading:
         return len(self._data) + (self._cache.source.stats.bytes if self._cache else 0)
 
     def _header(self, templates: Templates) -> Header:
-        known = templates.find(self._data)
-        if known is not None:
-            template, values = known
-            found, self.asked = template.found, template.asked
+        outline = templates.outline(self._data, self.listed.size, BLOCK) if self._data else None
+        structure = templates.find(outline) if outline is not None else None
+        place, kept, tables = self.place, None, None
+        ifds: Sequence[Ifd] = ()
+        if outline is not None and structure is not None:
+            facts, values = outline.facts, outline.values
+            if place.headers or place.tiles:
+                ifds = outline.ifds()
+                self.asked = [(n * BLOCK, 1) for n, looked_at in enumerate(outline.blocks) if looked_at]
         else:
             asked: list[Range] = []
             found = self.drive(describe(posixpath.basename(self.listed.path), self.listed.size or 0), asked)
+            structure, facts, ifds = found.structure, found.facts, found.ifds
             read = found.first.values if found.first is not None else {}
-            values, self.asked = {code: read[code] for code in VALUES if code in read}, asked
-            if self._cache is None:
-                templates.learn(found, self._data, asked)
-        place = self.place
-        kept = self._kept(found.ifds) if place.headers else None
-        tables = self.drive(tables_of(found.ifds), []) if place.tiles else None
+            values, self.asked = {code: read[code] for code in sorted(VALUES & read.keys())}, asked
+            if outline is not None and self._cache is None:
+                templates.learn(outline, found)
+        if place.headers:
+            kept = self._kept(ifds)
+        if place.tiles:
+            tables = self.drive(tables_of(ifds), [])
         return Header(
             self.listed,
             place.name,
-            found.structure,
-            values_of(found.structure.others, values),
+            structure,
+            facts,
+            values_of(structure.others, values),
             self.requests,
             self.received,
             kept=kept,
@@ -230,6 +240,8 @@ class Reading:
     def _kept(self, ifds: Sequence[Ifd]) -> list[tuple[int, bytes]] | None:
         """The blocks of all that was asked for and of the tables, in runs; None where they are too long."""
         tables = [r for ifd in ifds for r in table_ranges(ifd)]
+        if sum(length for _, length in tables) > MAX_KEPT:
+            return None
         numbers = sorted({n for o, size in (*self.asked, *tables) for n in range(o // BLOCK, -(-(o + size) // BLOCK))})
         if len(numbers) * BLOCK > MAX_KEPT:
             return None

@@ -24,7 +24,7 @@ from typing import Any, Final
 from gigapix.catalog.headers import Listed
 from gigapix.catalog.outputs import Folder
 from gigapix.catalog.schema import VERSION, pyarrow
-from gigapix.catalog.sources import Found, Root
+from gigapix.catalog.sources import PAGE, Found, Root
 from gigapix.errors import FormatError, NotFoundError
 
 NAME: Final = "_scan/manifest.json"
@@ -101,18 +101,20 @@ def sweep(folder: Folder, manifest: Manifest) -> None:
 
 
 def cut(found: Iterable[Found], most: int) -> Iterator[tuple[Root, list[Listed]]]:
-    """Pages as shards of up to `most` objects, each of one root."""
+    """Pages as shards of up to `most` objects, each of one root. The first ones are smaller, a page, two, four: so that
+    reading begins when the first page is there."""
     held: list[Listed] = []
     root: Root | None = None
+    number = 0
     for other, page in found:
         if root is not None and other != root and held:
             yield root, held
             held = []
         root = other
         held += page
-        while len(held) >= most:
-            yield root, held[:most]
-            held = held[most:]
+        while len(held) >= (size := min(most, PAGE << min(number, 20))):
+            yield root, held[:size]
+            held, number = held[size:], number + 1
     if root is not None and held:
         yield root, held
 
@@ -122,14 +124,18 @@ def write_shard(folder: Folder, number: int, root: Root, listed: Sequence[Listed
     pa = pyarrow()
     import pyarrow.parquet as pq
 
-    columns = zip(*listed, strict=True)
-    kinds = (pa.string(), pa.int64(), pa.string(), pa.timestamp("us", "UTC"))
-    arrays = [pa.array([_sound(v) for v in column], kind) for column, kind in zip(columns, kinds, strict=True)]
+    paths, sizes, etags, times = zip(*listed, strict=True)
+    if not "".join(paths).isascii():  # names on a disk need not be UTF-8
+        paths = tuple(path.encode("utf-8", "replace").decode() for path in paths)
+    stamp = pa.timestamp("us", "UTC")
+    arrays = [pa.array(paths), pa.array(sizes, pa.int64()), pa.array(etags, pa.string()), pa.array(times, stamp)]
     sink = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(Listed._fields)), sink, compression="zstd")
     digest = sha256(json.dumps([VERSION, root.name, options], sort_keys=True).encode())
-    for path, size, etag, modified in listed:
-        digest.update(f"{path}\0{size}\0{etag}\0{modified}\n".encode(errors="replace"))
+    for texts in (paths, etags):
+        digest.update("\n".join("\0" if text is None else text for text in texts).encode())
+    for numbers in (arrays[1], arrays[3].cast(pa.int64())):
+        digest.update(numbers.fill_null(-1).to_numpy().tobytes())
     shard = Shard(name=f"{number:05d}-{digest.hexdigest()[:16]}", root=root.name, objects=len(listed))
     folder.create(shard.keys, sink.getvalue())
     return shard
@@ -141,8 +147,3 @@ def read_shard(folder: Folder, shard: Shard) -> list[Listed]:
 
     table = pq.read_table(io.BytesIO(folder.read(shard.keys)))
     return [Listed(*row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-
-
-def _sound(value: Any) -> Any:
-    """A value that Arrow takes: names on a disk need not be UTF-8."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value

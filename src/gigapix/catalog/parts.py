@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from gigapix.catalog.headers import Header
 from gigapix.catalog.outputs import Folder
 from gigapix.catalog.places import outlines
 from gigapix.catalog.schema import pyarrow, schema, structure
+from gigapix.catalog.sizes import COLUMNS, Sizes, ranges
 from gigapix.catalog.transforms import transforms_of
 from gigapix.catalog.values import TEXTS
 
@@ -44,7 +45,7 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
     """Rows as a table of `schema`."""
     pa = pyarrow()
     target = schema(headers=headers, tiles=tiles)
-    columns: dict[str, Any] = _structures(rows, target)
+    columns, extent = _structures(rows, target)
     listed = [row.listed for row in rows]
     values = [row.values for row in rows]
     own: dict[str, list[Any]] = {
@@ -62,7 +63,7 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
     for name, cells in own.items():
         columns[name] = pa.array(cells, target.field(name).type)
     columns["other_tags"] = _repeated([each.others for each in values], target.field("other_tags").type)
-    columns |= _places(rows, target)
+    columns |= _places(rows, extent, target)
     if headers:
         columns["header"] = _headers(rows, target.field("header").type)
     if tiles:
@@ -70,41 +71,67 @@ def table_of(rows: Sequence[Header], *, headers: bool, tiles: bool) -> pa.Table:
     return pa.table([columns[name] for name in target.names], schema=target)
 
 
-def _structures(rows: Sequence[Header], target: pa.Schema) -> dict[str, Any]:
-    names = structure()
-    fields = pyarrow().struct([target.field(name) for name in names])
-    taken = _repeated([row.structure for row in rows], fields, lambda each: dict(each.columns))
-    return dict(zip(names, taken.flatten(), strict=True))
+def _structures(rows: Sequence[Header], target: pa.Schema) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The columns that follow from structures and sizes, and (width, height) of each row."""
+    pa = pyarrow()
+    unique: dict[int, int] = {}
+    which = np.array([unique.setdefault(id(row.structure), len(unique)) for row in rows], np.int64)
+    firsts = {n: row.structure for n, row in zip(which.tolist(), rows, strict=True)}
+    structures = [firsts[n] for n in range(len(firsts))]
+    sizes = Sizes(
+        [row.facts for row in rows],
+        which,
+        [each.dims for each in structures],
+        [len(each.columns.get("ifds", ())) for each in structures],
+    )
+    names = [name for name in structure() if name not in (*COLUMNS, "ifds")]
+    fields = pa.struct([target.field(name) for name in names])
+    shared = pa.array([dict(each.columns) for each in structures], fields).take(pa.array(which))
+    ifds = pa.array([each.columns.get("ifds") for each in structures], target.field("ifds").type)
+    columns = {**dict(zip(names, shared.flatten(), strict=True)), **sizes.columns()}
+    columns["ifds"] = _directories(ifds, which, sizes)
+    return columns, sizes.extent()
 
 
-def _repeated(cells: Sequence[Any], kind: Any, made: Callable[[Any], Any] = lambda cell: cell) -> Any:
+def _directories(ifds: Any, which: NDArray[np.int64], sizes: Sizes) -> Any:
+    """The directories of each row: those of its structure, with sizes of their own."""
+    pa = pyarrow()
+    starts = ifds.offsets.to_numpy().astype(np.int64)[:-1][which]
+    items = ifds.values.take(pa.array(ranges(starts, sizes.ifds)))
+    own, kind = sizes.of_ifds(), ifds.type.value_type
+    parts = [own.get(field.name, part) for field, part in zip(kind, items.flatten(), strict=True)]
+    ends = np.concatenate((np.zeros(1, np.int32), np.cumsum(sizes.ifds, dtype=np.int32)))
+    merged = pa.StructArray.from_arrays(parts, fields=list(kind))
+    return pa.ListArray.from_arrays(pa.array(ends), merged, type=ifds.type, mask=pa.array(~sizes.known))
+
+
+def _repeated(cells: Sequence[Any], kind: Any) -> Any:
     """An array of cells, of which many are the same object: each is made into Arrow's form once."""
     pa = pyarrow()
     unique: dict[int, int] = {}
     places = [unique.setdefault(id(cell), len(unique)) for cell in cells]
     firsts = dict(zip(places, cells, strict=True))
-    array = pa.array([made(firsts[n]) for n in range(len(firsts))], kind)
+    array = pa.array([firsts[n] for n in range(len(firsts))], kind)
     return array.take(pa.array(places, pa.int64())) if len(firsts) < len(cells) else array
 
 
-def _places(rows: Sequence[Header], target: pa.Schema) -> dict[str, Any]:
+def _places(rows: Sequence[Header], extent: NDArray[np.float64], target: pa.Schema) -> dict[str, Any]:
     """Where images lie. The files of a scene lie at the same place, which is worked out once."""
     pa = pyarrow()
     unique: dict[Any, int] = {}
-    firsts: list[Header] = []
-    places = []
-    for row in rows:
+    places = np.empty(len(rows), np.int64)
+    for n, row in enumerate(rows):
         _, scale, tiepoint, matrix, _ = row.values
-        number = unique.setdefault((scale, tiepoint, matrix, id(row.structure)), len(firsts))
-        if number == len(firsts):
-            firsts.append(row)
-        places.append(number)
-    transforms, bounds, placed = transforms_of(firsts)
+        # The shape of level 0, of files that share a structure: those of `templates`, which have three axes.
+        places[n] = unique.setdefault((scale, tiepoint, matrix, id(row.structure), row.facts[8:32]), n)
+    which, places = np.unique(places, return_inverse=True)
+    firsts, sizes = [rows[n] for n in which.tolist()], extent[which]
+    transforms, bounds, placed = transforms_of(firsts, sizes)
     systems = [row.structure.columns.get("crs_wkt") for row in firsts]
     shapes, boxes = outlines(
         [wkt if lies else None for wkt, lies in zip(systems, placed.tolist(), strict=True)],
         transforms,
-        np.array([row.structure.size for row in firsts], float).reshape(-1, 2),
+        sizes,
     )
     outside = pa.array(np.isnan(boxes[:, 0]))
     columns = {
@@ -119,7 +146,7 @@ def _places(rows: Sequence[Header], target: pa.Schema) -> dict[str, Any]:
     }
     if len(firsts) == len(rows):
         return columns
-    taken = pa.StructArray.from_arrays(list(columns.values()), names=list(columns)).take(pa.array(places, pa.int64()))
+    taken = pa.StructArray.from_arrays(list(columns.values()), names=list(columns)).take(pa.array(places))
     return dict(zip(columns, taken.flatten(), strict=True))
 
 

@@ -33,7 +33,7 @@ GOAL: Final = 8_000
 """Requests a second that threads are made for, by what one takes. Twice as many threads read less, with more work:
 they wait for Python's lock."""
 
-SPAN: Final = 50
+SPAN: Final = 25
 """Objects that a thread takes at once, at most, and fewer where that would take longer than `LONG`."""
 
 LONG: Final = 0.1

@@ -14,12 +14,13 @@ from typing import Any, Final, NamedTuple
 
 from gigapix.catalog.places import crs_of
 from gigapix.catalog.schema import GEOKEYS
+from gigapix.catalog.sizes import facts_of
 from gigapix.catalog.values import VALUES, integers, ratio, shown, whole
 from gigapix.errors import GigapixError
 from gigapix.formats import detect
 from gigapix.formats.model import Described, Steps
 from gigapix.formats.tiff import geokeys
-from gigapix.formats.tiff.file import MASK, REDUCED, Page, Tiff
+from gigapix.formats.tiff.file import MASK, REDUCED, Page, Tiff, page_of
 from gigapix.formats.tiff.groups import sub_pages
 from gigapix.formats.tiff.ifd import Ifd
 from gigapix.formats.tiff.series import ImageSpec
@@ -35,7 +36,7 @@ SHORT: Final = 4096
 """Numbers and characters of GeoKeys that are remembered: PROJ takes milliseconds, and a bucket has a few systems."""
 
 _INTEGERS: Final[Mapping[str, int]] = {
-    "compression": 259, "image_height": 257, "image_width": 256, "new_subfile_type": 254, "orientation": 274,
+    "compression": 259, "new_subfile_type": 254, "orientation": 274,
     "photometric_interpretation": 262, "planar_configuration": 284, "predictor": 317, "resolution_unit": 296,
     "rows_per_strip": 278, "samples_per_pixel": 277, "tile_height": 323, "tile_width": 322,
 }  # fmt: skip
@@ -45,7 +46,7 @@ _LISTS: Final[Mapping[str, int]] = {
 }  # fmt: skip
 _RATIOS: Final[Mapping[str, int]] = {"x_resolution": 282, "y_resolution": 283}
 _OWN: Final = frozenset({
-    *VALUES, *TABLES, *_INTEGERS.values(), *_LISTS.values(), *_RATIOS.values(), 347, 34735, 34736, 34737,
+    *VALUES, *TABLES, *_INTEGERS.values(), *_LISTS.values(), *_RATIOS.values(), 256, 257, 347, 34735, 34736, 34737,
 })  # fmt: skip
 """Tags that are not among `other_tags`; GDAL's metadata and the matrix are added again with each file's value."""
 
@@ -59,8 +60,8 @@ class Structure:
     others: tuple[tuple[str, str], ...] = ()
     """`other_tags` without those among `VALUES`."""
     raster_type: str = "area"
-    size: tuple[int, int] = (0, 0)
-    """(width, height)."""
+    dims: tuple[int, ...] | None = None
+    """Axes of each level, None where nothing was read."""
 
 
 NOTHING: Final = Structure()
@@ -72,6 +73,8 @@ class Found:
     """What was read of a file."""
 
     structure: Structure
+    facts: bytes
+    """Of `gigapix.catalog.sizes`."""
     ifds: tuple[Ifd, ...] = ()
     """Those that have an entry."""
     first: Ifd | None = None
@@ -81,9 +84,9 @@ class Found:
 def describe(file_name: str, size: int) -> Steps[Found]:
     """Read what a row needs, and no more."""
     spec = yield from detect.read_image(0, file_name, size_of=lambda: size)
-    common = _of_levels(spec)
+    common, shapes = _of_levels(spec), [each.shape for each in spec.levels]
     if isinstance(spec, ImageSpec):
-        return (yield from _of_tiff(spec, common))
+        return (yield from _of_tiff(spec, common, shapes))
     problems = getattr(getattr(spec, "png", None), "problems", ())
     columns = {
         **common,
@@ -95,7 +98,8 @@ def describe(file_name: str, size: int) -> Steps[Found]:
         "ifds": [],
         "ifds_complete": True,
     }
-    return Found(structure=Structure(columns=columns, size=(common["image_width"], common["image_height"])))
+    dims = tuple(map(len, shapes))
+    return Found(structure=Structure(columns=columns, dims=dims), facts=facts_of(None, shapes, ()))
 
 
 def _of_levels(spec: Described) -> dict[str, Any]:
@@ -104,20 +108,16 @@ def _of_levels(spec: Described) -> dict[str, Any]:
     return {
         "name": spec.name or None,
         "axes": level.axes,
-        "shape": list(level.shape),
         "dtype": str(level.dtype),
         "bands": level.shape[level.axes.index("C")],
         "levels": len(spec.levels),
-        "level_shapes": [list(each.shape) for each in spec.levels],
         "mask": any(each.mask is not None for each in spec.levels),
-        "image_width": level.shape[-1],
-        "image_height": level.shape[-2],
         "bits_per_sample": list(level.encoding.bits),
         "samples_per_pixel": level.samples,
     }
 
 
-def _of_tiff(spec: ImageSpec, common: dict[str, Any]) -> Steps[Found]:
+def _of_tiff(spec: ImageSpec, common: dict[str, Any], shapes: Sequence[tuple[int, ...]]) -> Steps[Found]:
     ifd, tiff, level = spec.ifd, spec.contents.file, spec.levels[0]
     wanted = [code for code, entry in ifd.entries.items() if entry.nbytes <= MAX_OTHER_BYTES and code not in TABLES]
     yield from ifd.load(wanted)
@@ -150,14 +150,14 @@ def _of_tiff(spec: ImageSpec, common: dict[str, Any]) -> Steps[Found]:
         "problems": list(dict.fromkeys((*spec.problems, *ifd.problems, *tiff.problems))),
         "ifds": entries,
         "ifds_complete": complete,
-        "header_bytes": max(map(_end, ifds), default=None),
         "crs": geo.code,
         "crs_wkt": geo.wkt,
     }
     others = tuple((str(c), shown(v)) for c, v in sorted(values.items()) if c not in _OWN)
-    size = (level.shape[-1], level.shape[-2])
-    structure = Structure(columns=columns, others=others, raster_type=geo.raster_type, size=size)
-    return Found(structure=structure, ifds=tuple(ifds), first=ifd)
+    dims = tuple(map(len, shapes))
+    structure = Structure(columns=columns, others=others, raster_type=geo.raster_type, dims=dims)
+    facts = facts_of(max(map(_end, ifds), default=None), shapes, [_place(each) for each in ifds])
+    return Found(structure=structure, facts=facts, ifds=tuple(ifds), first=ifd)
 
 
 def _directories(tiff: Tiff) -> Steps[tuple[list[Ifd], list[dict[str, Any]], bool]]:
@@ -187,14 +187,10 @@ def _directories(tiff: Tiff) -> Steps[tuple[list[Ifd], list[dict[str, Any]], boo
 
 def _entry(ifd: Ifd, page: Page, kind: str, parent: int | None) -> dict[str, Any]:
     values = ifd.values
-    table = ifd.entries.get(324) or ifd.entries.get(273)
     nodata = values.get(42113)
     return {
-        "offset": whole(ifd.offset),
         "parent": parent,
         "kind": kind,
-        "image_width": whole(page.width),
-        "image_height": whole(page.height),
         "image_depth": whole(values.get(32997, 1)),
         "new_subfile_type": whole(page.subfile),
         "samples_per_pixel": whole(values.get(277)),
@@ -209,8 +205,13 @@ def _entry(ifd: Ifd, page: Page, kind: str, parent: int | None) -> dict[str, Any
         "tile_height": whole(values.get(323)),
         "rows_per_strip": whole(values.get(278)),
         "nodata": nodata if isinstance(nodata, str) else None,
-        "segments": whole(table.count) if table else None,
     }
+
+
+def _place(ifd: Ifd) -> tuple[int | None, ...]:
+    """`sizes.OF_IFD`."""
+    page, table = page_of(ifd), ifd.entries.get(324) or ifd.entries.get(273)
+    return whole(ifd.offset), whole(page.width), whole(page.height), whole(table.count) if table else None
 
 
 def _end(ifd: Ifd) -> int:

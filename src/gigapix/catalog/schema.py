@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +63,7 @@ def pyarrow() -> Any:
     return pa
 
 
+@lru_cache(maxsize=4)  # milliseconds, asked for by each thousand rows
 def schema(*, headers: bool = True, tiles: bool = True) -> pa.Schema:
     """The schema of a catalogue, without the columns that were not chosen."""
     pa = pyarrow()
@@ -108,6 +110,7 @@ def schema(*, headers: bool = True, tiles: bool = True) -> pa.Schema:
     return pa.schema(columns, metadata={"gigapix": json.dumps({"schema": VERSION}), "geo": json.dumps(geo())})
 
 
+@lru_cache(maxsize=1)
 def structure() -> tuple[str, ...]:
     """Columns whose values follow from a file's structure alone."""
     return tuple(name for name in schema().names if name not in (*OBJECT, *FILE))

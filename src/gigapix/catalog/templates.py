@@ -1,192 +1,148 @@
 """Files that are built alike: a header whose structure was parsed before is recognised, and not parsed again.
 
-A parser without I/O is a function of the bytes that it asked for. So if all of those are the same in another file, its
-answer is the same, and need not be worked out. The directories of a bucket are mostly equal in all bytes but a few: the
-offsets and byte counts of tiles, which the parser never looked at, and the values that `rows.VALUES` names, which are
-decoded for each file. A template is all bytes that were looked at without these; a file in which they are the same has
-the template's structure. Nothing is assumed: whatever differs in any other byte is parsed.
+The files of a bucket are built in a few ways. What says how one is built (tags, types, encodings, GeoKeys, GDAL's ghost
+area, which directories are overviews of which) a compiled loop puts together as a key (`gigapix.kernels.directory`);
+what differs from file to file it puts aside: sizes, places, lengths of tables, and the values that `values.VALUES`
+names. A key that the parser has seen before has the structure that it gave then. Nothing is assumed: what the loop
+does not know as ordinary is parsed, and so is the first file of each key, whose numbers the loop must have found too.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+import threading
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
-from gigapix.catalog.rows import Found
+import numpy as np
+from numpy.typing import NDArray
+
+from gigapix.catalog.rows import Found, Structure
 from gigapix.catalog.values import VALUES
-from gigapix.formats.model import Range
+from gigapix.formats.model import ByteOrder
 from gigapix.formats.tiff.descriptions import kind_of
-from gigapix.formats.tiff.directory import LIKELY_BYTES
-from gigapix.formats.tiff.ghost import GHOST_BYTES, parse_ghost
-from gigapix.formats.tiff.header import HEADER_BYTES
+from gigapix.formats.tiff.header import Header
 from gigapix.formats.tiff.ifd import Entry, Ifd
-from gigapix.formats.tiff.tags import TABLES
-from gigapix.formats.tiff.values import FEW, SCALARS, decode_value
+from gigapix.formats.tiff.tags import STRUCTURE, TABLES
+from gigapix.formats.tiff.values import SIZES, decode_text, decode_value
+from gigapix.kernels.directory import NUMBERS, walk
 
-MOST: Final = 512
-"""Templates that are kept, some 50 kB each. Then all are forgotten, which costs as many parses."""
+MOST: Final = 2048
+"""Structures that are kept, some 10 kB each. Then all are forgotten, which costs as many parses."""
 
-OLD_JPEG: Final = 6
+KEY_BYTES: Final = 1 << 14
+
+_DOUBLES: Final = {(order, n): struct.Struct(f"{order}{n}d").unpack_from for order in "<>" for n in (3, 6)}
+HEAD: Final = 5
+"""Numbers in front of those of a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What was found in a file, and the bytes that it follows from."""
+class Outline(NamedTuple):
+    """What the loop has found in a file's first bytes."""
 
-    found: Found
-    asked: tuple[Range, ...]
-    """What the parser asked for."""
-    head: bytes
-    """The file's first bytes, up to the first one that may differ."""
-    pieces: tuple[tuple[slice, bytes], ...]
-    """The further bytes that must be the same."""
-    values: tuple[tuple[Entry, Callable[[bytes, int], Any] | None], ...]
-    """What is decoded for each file, with the quick way to do it where there is one."""
-    reach: int
-    """Where the last of these ends."""
-    ghost: bool
-    texts: bool
-    """Whether there are texts that tell the kind of a file."""
+    key: bytes
+    facts: bytes
+    """`Found.facts`."""
+    values: dict[int, Any]
+    """Of `VALUES`, as far as the file has them."""
+    numbers: NDArray[np.int64]
+    blocks: bytearray
+    """A byte for each block of the bytes that a parser looks at; those that it does are 1. This and `numbers` are
+    written to again by the thread's next outline."""
+
+    def ifds(self) -> list[Ifd]:
+        """The directories, with their tables and nothing else."""
+        count, levels, values, big_endian, bigtiff = self.numbers[:HEAD].tolist()
+        start = HEAD + 1 + 3 * levels
+        offsets = self.numbers[start : start + 4 * count : 4].tolist()
+        tables = self.numbers[start + 4 * (count + values) :][: 8 * count].reshape(count, 2, 4).tolist()
+        order: ByteOrder = ">" if big_endian else "<"
+        header = Header(byteorder=order, bigtiff=bool(bigtiff), first_ifd=offsets[0])
+        return [
+            Ifd(
+                header=header,
+                offset=offset,
+                next=0,
+                entries={t: Entry(t, kind, n, place, n * SIZES[kind]) for t, kind, n, place in pair if t},
+                values={},
+            )
+            for offset, pair in zip(offsets, tables, strict=True)
+        ]
+
+
+class _Room(threading.local):
+    """Where a thread's outlines are written."""
+
+    def __init__(self) -> None:
+        self.key = np.empty(KEY_BYTES, np.uint8)
+        self.numbers = np.empty(NUMBERS, np.int64)
+        self.blocks = bytearray()
 
 
 class Templates:
     """Those of one process. Threads share it: each change is one operation on a dictionary."""
 
     def __init__(self) -> None:
-        self._found: dict[int, dict[bytes, list[Template]]] = {}
-        self._count = self._hits = 0
-        self._useful = True
+        self._found: dict[bytes, tuple[Structure, frozenset[int]]] = {}
+        self._room = _Room()
+        tags = bytearray(1 << 16)
+        for role, codes in ((1, VALUES), (2, TABLES), (4, STRUCTURE)):
+            for code in codes:
+                tags[code] |= role
+        self._tags = bytes(tags)
 
-    def find(self, data: bytes) -> tuple[Template, dict[int, Any]] | None:
-        """The template of a file that begins with `data`, and its own values."""
-        for length, heads in list(self._found.items()):
-            for template in heads.get(data[:length], ()):
-                for where, same in template.pieces:
-                    if data[where] != same:
-                        break
-                else:
-                    values = _values(template, data)
-                    if values is not None:
-                        self._hits += 1
-                        return template, values
-        return None
+    def outline(self, data: bytes, size: int | None, block: int) -> Outline | None:
+        """What is in the first bytes of a file of `size` bytes; None where they are not ordinary."""
+        room = self._room
+        key, numbers = room.key, room.numbers
+        if len(room.blocks) * block < len(data):
+            room.blocks = bytearray(-(-len(data) // block))
+        used = walk(data, len(data) == size, self._tags, block, key, numbers, room.blocks)
+        if not used:
+            return None
+        count, levels, several, big_endian, _ = numbers[:HEAD].tolist()
+        end = HEAD + 1 + 3 * levels + 4 * count
+        return Outline(
+            key[:used].tobytes(),
+            numbers[HEAD:end].tobytes(),
+            _values(data, ">" if big_endian else "<", numbers[end : end + 4 * several].tolist()),
+            numbers,
+            room.blocks,
+        )
 
-    def learn(self, found: Found, data: bytes, asked: Sequence[Range]) -> None:
-        """Make a template of a file that was parsed from `data` alone, if its structure can be told from its values."""
-        template = _template(found, data, asked) if self._useful else None
-        if template is None:
+    def find(self, outline: Outline) -> Structure | None:
+        """The structure of a file that was parsed before."""
+        found = self._found.get(outline.key)
+        if found is None:
+            return None
+        structure, tags = found
+        if 270 in tags or 305 in tags:
+            description, software = (v if isinstance(v := outline.values.get(code), str) else "" for code in (270, 305))
+            if kind_of(description, software, tags) != "plain":
+                return None
+        return structure
+
+    def learn(self, outline: Outline, found: Found) -> None:
+        """Keep what the parser says of a file, if it agrees and files of its kind can be told by their keys."""
+        columns = found.structure.columns
+        # Of other kinds the texts decide, and what is wrong with a file may depend on where it ends.
+        if found.first is None or columns["kind"] != "plain" or columns["problems"] or not columns["ifds_complete"]:
             return
-        if self._count >= MOST:
-            self._useful = self._hits > self._count  # in a bucket where no two are alike it would only cost
-            self._found, self._count, self._hits = {}, 0, 0
+        if found.facts != outline.facts or set(found.structure.dims or ()) != {3}:
             return
-        self._found.setdefault(len(template.head), {}).setdefault(template.head, []).append(template)
-        self._count += 1
+        if len(self._found) >= MOST:
+            self._found = {}
+        self._found[outline.key] = found.structure, frozenset(found.first.entries)
 
 
-def _values(template: Template, data: bytes) -> dict[int, Any] | None:
-    """The file's own values; None where they make it a file of another kind after all."""
-    first = template.found.first
-    assert first is not None  # noqa: S101  # `_template` makes none without
-    if len(data) < template.reach:
-        return None
-    order = first.header.byteorder
+def _values(data: bytes, order: ByteOrder, entries: Sequence[int]) -> dict[int, Any]:
     found: dict[int, Any] = {}
-    for (code, kind, count, offset, nbytes), unpack in template.values:
-        if unpack is not None:
-            found[code] = unpack(data, offset)
+    for n in range(0, len(entries), 4):
+        code, kind, count, place = entries[n : n + 4]
+        if kind == 2:
+            found[code] = decode_text(data[place : place + count])
+        elif kind == 12 and count in (3, 6):  # of a pixel's size and of a tiepoint, as `decode_value` has them
+            found[code] = _DOUBLES[order, count](data, place)
         else:
-            found[code] = decode_value(code, kind, count, data[offset : offset + nbytes], order)
-    if template.texts and kind_of(found.get(270, ""), found.get(305, ""), first.entries.keys()) != "plain":
-        return None
-    start = 16 if first.header.bigtiff else 8
-    if not template.ghost and data[start : start + 4] == b"GDAL":
-        return None
+            found[code] = decode_value(code, kind, count, data[place : place + count * SIZES[kind]], order)
     return found
-
-
-def _template(found: Found, data: bytes, asked: Sequence[Range]) -> Template | None:
-    first, columns = found.first, found.structure.columns
-    # Of other kinds the texts decide, and what is wrong with a file may depend on where it ends.
-    if first is None or columns["kind"] != "plain" or columns["problems"] or not columns["ifds_complete"]:
-        return None
-    if any(ifd.values.get(259) == OLD_JPEG for ifd in found.ifds):
-        return None  # its tables are read from places of their own
-    begin = 16 if first.header.bigtiff else 8
-    ghost = parse_ghost(data[begin : HEADER_BYTES + GHOST_BYTES])
-    same = [(0, begin if ghost is None else min(HEADER_BYTES + GHOST_BYTES, first.offset))]
-    known = {(0, 8), (0, HEADER_BYTES + GHOST_BYTES)}
-    for ifd in found.ifds:
-        whole, spared = _extent(ifd, data)
-        same += _without(whole, spared)
-        start = ifd.offset + (8 if ifd.header.bigtiff else 2)
-        known |= {(ifd.offset, LIKELY_BYTES), (start, whole[1] - start)}  # a large one is read in two parts
-        for entry in ifd.entries.values():
-            if entry.code in ifd.values and entry.nbytes > ifd.header.inline_bytes:
-                known.add((entry.offset, entry.nbytes))
-                if entry.code not in VALUES:
-                    same.append((entry.offset, entry.offset + entry.nbytes))
-    values = [entry for code, entry in first.entries.items() if code in VALUES]
-    if any(entry.code not in first.values for entry in values):
-        return None
-    rest = {(offset, length) for offset, length in asked if (offset, length) not in known}
-    if any(not _inside(r, same) for r in rest) or any(stop > len(data) for _, stop in same):
-        return None
-    merged = _merged(same)
-    if merged[0][0] != 0:
-        return None
-    return Template(
-        found,
-        tuple(asked),
-        data[: merged[0][1]],
-        tuple((slice(a, b), data[a:b]) for a, b in merged[1:]),
-        tuple((entry, _unpack(entry, first.header.byteorder)) for entry in values),
-        max((entry.offset + entry.nbytes for entry in values), default=0),
-        ghost is not None,
-        270 in first.entries or 305 in first.entries,
-    )
-
-
-def _unpack(entry: Entry, byteorder: str) -> Callable[[bytes, int], Any] | None:
-    """What `decode_value` does for several numbers, prepared."""
-    if not 1 < entry.count <= FEW or entry.type not in SCALARS:
-        return None
-    return struct.Struct(f"{byteorder}{entry.count}{SCALARS[entry.type]}").unpack_from
-
-
-def _extent(ifd: Ifd, data: bytes) -> tuple[Range, list[Range]]:
-    """Where a directory begins and ends, and the places in it that hold values which may differ."""
-    width = 8 if ifd.header.bigtiff else 2
-    count = int.from_bytes(data[ifd.offset : ifd.offset + width], "little" if ifd.header.byteorder == "<" else "big")
-    inline = ifd.header.inline_bytes
-    spared = [
-        (entry.offset, entry.offset + inline)
-        for code, entry in ifd.entries.items()
-        if (code in TABLES or code in VALUES) and entry.nbytes <= inline
-    ]
-    return (ifd.offset, ifd.offset + width + count * ifd.header.entry_bytes + inline), sorted(spared)
-
-
-def _without(whole: Range, spared: Sequence[Range]) -> list[Range]:
-    """A stretch ``[start, stop)`` without some stretches in it."""
-    left, start = [], whole[0]
-    for a, b in spared:
-        left.append((start, a))
-        start = b
-    return [(a, b) for a, b in (*left, (start, whole[1])) if b > a]
-
-
-def _merged(stretches: Sequence[Range]) -> list[Range]:
-    merged: list[Range] = []
-    for start, stop in sorted(stretches):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
-        else:
-            merged.append((start, stop))
-    return merged
-
-
-def _inside(r: Range, stretches: Sequence[Range]) -> bool:
-    return any(start <= r[0] and r[0] + r[1] <= stop for start, stop in stretches)

@@ -18,6 +18,8 @@ TEXTS: Final[Mapping[int, str]] = {
 
 _SCALE, _TIEPOINT, _MATRIX, _GDAL = 33550, 33922, 34264, 42112
 
+_MATRIX_KEY, _GDAL_KEY = str(_MATRIX), str(_GDAL)
+
 VALUES: Final = frozenset({*TEXTS, _SCALE, _TIEPOINT, _MATRIX, _GDAL})
 """Tags whose values belong to the file and not to its structure."""
 
@@ -47,15 +49,15 @@ def values_of(others: tuple[tuple[str, str], ...], values: Mapping[int, Any]) ->
             scale = numbers(value)
         elif code == _TIEPOINT:
             tiepoint = numbers(value)
-        elif code in TEXTS:
-            if isinstance(value, str) and len(value) <= MAX_TEXT:
-                texts[TEXTS[code]] = value
         elif code == _GDAL:
-            text = shown(value)
-            others = (*others, (str(_GDAL), text)) if len(text) <= MAX_TEXT else others
+            text = value if type(value) is str else shown(value)
+            if len(text) <= MAX_TEXT:
+                others += ((_GDAL_KEY, text),)
         elif code == _MATRIX:
             matrix = numbers(value)
-            others = (*others, (str(_MATRIX), shown(value)))
+            others += ((_MATRIX_KEY, shown(value)),)
+        elif type(value) is str and len(value) <= MAX_TEXT:
+            texts[TEXTS[code]] = value
     return Values(texts, scale, tiepoint, matrix, others)
 
 
