@@ -53,3 +53,19 @@ def test_a_wrong_command_line(run: Run, cog: Path, tmp_path: Path, option: tuple
 def test_what_can_not_be(run: Run, cog: Path, tmp_path: Path) -> None:
     assert "no reducer 'avg'" in run("pyramid", cog, tmp_path / "o.zarr", "--reducer", "avg", code=1).output
     assert "bytes of memory" in run("pyramid", cog, tmp_path / "o.zarr", "--memory", "1kB", code=1).output
+
+
+def test_a_cog(run: Run, cog: Path, tmp_path: Path) -> None:
+    target = tmp_path / "o.tif"
+    options = ["--chunks", "256", "--codec", "zstd:3", "--reducer", "max", "--select", "c=1"]
+    text = run("pyramid", cog, target, *options, "--plan").output
+    assert "o.tif: COG, zstd:3, predictor 2" in text and "└── 3  113 x 138 (15.2 kB) by max, 1 tile" in text
+    assert not target.exists()
+    assert f"{target}: 4 arrays" in run("pyramid", cog, target, *options).output
+    assert "valid" in run("validate", target, "--full").output
+    assert "exists" in run("pyramid", cog, target, code=1).stderr
+    found = json.loads(run("pyramid", cog, target, "--overwrite", "--json").output)
+    assert (found["writes"], [each["shape"] for each in found["arrays"]]) == (
+        1,
+        [[3, 900, 1100], [3, 450, 550], [3, 225, 275]],
+    )

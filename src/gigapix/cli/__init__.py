@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType({
     "scan": "Read the headers of many images into a Parquet catalogue.",
     "query": "Ask a catalogue by SQL.",
     "pyramid": "Make all resolutions of an image, as OME-Zarr and GeoZarr.",
+    "virtual": "An image as a Zarr group: show it, or write it as references (Icechunk, kerchunk).",
     "validate": "Tell whether a file is a Cloud Optimized GeoTIFF, and why not.",
     "create-tms": "Write the TileMatrixSet of an image's own grid (OGC, JSON).",
 })  # fmt: skip

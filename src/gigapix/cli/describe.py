@@ -12,9 +12,11 @@ from gigapix.errors import GigapixError, MissingExtraError
 from gigapix.formats.model import LevelSpec
 from gigapix.formats.png.series import PngImage
 from gigapix.formats.tiff import aperio
+from gigapix.formats.zarr.image import ZarrImage
 from gigapix.image.image import Image
 from gigapix.image.level import Level
 from gigapix.image.tiff_facts import spec_of
+from gigapix.image.zarr_facts import channels, pixel_size
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def describe(image: Image) -> dict[str, Any]:
         "bands": image.bands,
         "dtype": str(image.dtype),
         "bits": list(encoding.bits),
-        "compression": named(COMPRESSIONS, encoding.compression),
+        "compression": _compression(image),
         "predictor": named(PREDICTORS, encoding.predictor),
         "photometric": named(PHOTOMETRICS, encoding.photometric),
         "interleave": "band" if encoding.planar else "pixel",
@@ -76,11 +78,22 @@ def _container(image: Image) -> tuple[str, str, str]:
     if isinstance(image.spec, PngImage):
         animated, interlaced = image.spec.png.animation is not None, image.spec.header.interlaced
         return "APNG" if animated else "PNG", "big", "interlaced" if interlaced else "rows"
+    if isinstance(image.spec, ZarrImage):
+        order = "big" if image.levels[0].spec.encoding.byteorder == ">" else "little"
+        array = image.spec.arrays[0]
+        return f"Zarr v{array.node.version}", order, "shards" if array.sharded else "chunks"
     tiff = spec_of(image).contents.file
     ghost, layout = tiff.ghost, "tiles" if image.levels[0].tiled else "strips"
     if ghost is not None and ghost.layout == "IFDS_BEFORE_DATA" and not ghost.incompatible_edition:
         layout = "COG"
     return "BigTIFF" if tiff.header.bigtiff else "TIFF", "little" if tiff.header.byteorder == "<" else "big", layout
+
+
+def _compression(image: Image) -> str:
+    encoding = image.levels[0].spec.encoding
+    if encoding.packing is not None:
+        return " + ".join(codec for codec, _ in encoding.packing.codecs) or "none"
+    return named(COMPRESSIONS, encoding.compression)
 
 
 def _place(image: Image, attempt: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:
@@ -102,7 +115,7 @@ def _place(image: Image, attempt: Callable[[Callable[[], Any]], Any]) -> dict[st
 
 
 def _crs(image: Image) -> dict[str, Any] | None:
-    if image.geokeys is None:
+    if image.geokeys is None and not isinstance(image.spec, ZarrImage):
         return None
     try:
         name = image.crs.name if image.crs is not None else None
@@ -114,6 +127,9 @@ def _crs(image: Image) -> dict[str, Any] | None:
 def _stack(image: Image) -> dict[str, Any]:
     if isinstance(image.spec, PngImage):
         return {"channels": [], "pixel_size": _sizes(image.metadata.get("pixel_size", {}))}
+    if isinstance(image.spec, ZarrImage):
+        shown = [{"name": str(each.get("label", "")), "color": _rgb(each.get("color"))} for each in channels(image)]
+        return {"channels": shown, "pixel_size": _sizes(pixel_size(image))}
     stack = spec_of(image).stack
     if stack is None:
         slide = (
@@ -125,6 +141,14 @@ def _stack(image: Image) -> dict[str, Any]:
         "channels": [{"name": channel.name, "color": channel.color} for channel in stack.channels],
         "pixel_size": _sizes(stack.pixel_size),
     }
+
+
+def _rgb(color: Any) -> list[int] | None:
+    """Six hexadecimal digits as numbers from 0 to 255."""
+    try:
+        return list(bytes.fromhex(color)[:3])
+    except (TypeError, ValueError):
+        return None
 
 
 def _sizes(sizes: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
@@ -156,9 +180,9 @@ def _segments(spec: LevelSpec) -> int:
 
 def _segment_bytes(image: Image, spec: LevelSpec) -> dict[str, Any] | None:
     """Sizes as stored, of the first plane's segments; None where there are too many of them to look at each, or where
-    only decoding tells where they end (a PNG)."""
+    only decoding tells where they end (a PNG), or each is an object of its own."""
     count = _segments(spec)
-    if count > MOST_SEGMENTS or spec.encoding.framing:
+    if count > MOST_SEGMENTS or spec.encoding.framing or spec.encoding.absent:
         return None
     ranges = ask(image, spec.locate(0, range(count))).ranges
     sizes = [found[1] for found in ranges if found is not None]

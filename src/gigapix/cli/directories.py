@@ -21,6 +21,7 @@ from gigapix.formats.tiff.groups import group_at, is_sub_level, sub_offsets, sub
 from gigapix.formats.tiff.ifd import Entry, Ifd
 from gigapix.formats.tiff.tags import name_of
 from gigapix.formats.tiff.values import TYPES, decode_value
+from gigapix.formats.zarr.image import ZarrImage
 from gigapix.image.image import Image
 from gigapix.image.tiff_facts import spec_of
 
@@ -63,6 +64,11 @@ def directories(image: Image, index: int) -> Iterator[Directory]:
         from gigapix.cli.chunks import chunk_directories
 
         yield from chunk_directories(image)
+        return
+    if isinstance(image.spec, ZarrImage):
+        from gigapix.cli.attributes import attribute_directories
+
+        yield from attribute_directories(image)
         return
     for role, ifd in _ifds(image, index):
         yield Directory(

@@ -48,13 +48,15 @@ def _facts(found: dict[str, Any]) -> dict[str, str]:
 
     kinds = {"plain": "", "ome": "OME-TIFF", "svs": "SVS", "imagej": "ImageJ", "shaped": "by tifffile", "png": ""}
     kind = kinds.get(found["kind"], found["kind"])
+    if found["format"].startswith("Zarr"):
+        kind = {"ome": "OME-Zarr", "array": ""}.get(found["kind"], found["kind"])
     size = human_bytes(found["size"]) if found["size"] is not None else "size unknown"
     colors, channels = found["color_interpretation"] or [], found["channels"]
     crs, step = found["crs"], found["resolution"]
     encoding = [
         found["compression"],
         "" if found["predictor"] == "none" else f"predictor: {found['predictor']}",
-        found["photometric"],
+        "" if found["format"].startswith("Zarr") else found["photometric"],
         f"{found['interleave']}-interleaved" if len(found["bits"]) > 1 or found["interleave"] == "band" else "",
         "" if found["dtype"].endswith(str(found["bits"][0])) else f"{found['bits'][0]} bits a sample",
     ]

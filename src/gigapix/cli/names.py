@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gigapix.formats.model import HTJ2K
+
 COMPRESSIONS: Final[Mapping[int, str]] = MappingProxyType({
     1: "none", 2: "ccitt-rle", 3: "ccitt-g3", 4: "ccitt-g4", 5: "lzw", 6: "old-jpeg", 7: "jpeg", 8: "deflate",
     32771: "none (word-aligned rle)", 32773: "packbits", 32946: "deflate", 33003: "jpeg2000 (aperio ycbcr)",
@@ -13,6 +15,7 @@ COMPRESSIONS: Final[Mapping[int, str]] = MappingProxyType({
     34892: "jpeg (lossy dng)", 34925: "lzma", 34926: "zstd (old code)", 34927: "webp (old code)", 34933: "png",
     34934: "jpegxr",
     50000: "zstd", 50001: "webp", 50002: "jpegxl", 50013: "deflate (pixtiff)", 52546: "jpegxl (dng)",
+    HTJ2K: "htj2k",
 })  # fmt: skip
 """Tag 259."""
 

@@ -21,7 +21,11 @@ from gigapix.cli.options import debug_option
 @click.option("--levels", type=click.IntRange(min=0), help="Levels beyond the full one; until they fit a chunk.")
 @click.option("--chunks", metavar="N | AXIS=N,...", help="Samples along each side of a chunk.")
 @click.option("--shards", metavar="N | AXIS=N,...", help="Samples along each side of a shard.")
-@click.option("--codec", default="zstd", show_default=True, help="zstd, blosc, gzip or none; a level as in zstd:5.")
+@click.option("--codec", help="zstd, blosc, gzip, htj2k or none; a level as in zstd:5. Of a COG: see below.")
+@click.option(
+    "--levels-from-codec", is_flag=True, help="With htj2k: write level 0 alone, in chunks that hold them all."
+)
+@click.option("--references", type=click.Choice(["icechunk", "kerchunk"]), help="Write references to those levels.")
 @click.option("--memory", metavar="SIZE", help="Bytes to hold at most, as in 500MB.")
 @click.option("--nodata", type=float, help="A value that is left out of every reduction.")
 @click.option("--axes", help="Names of the source's axes: zyx, or time,lat,lon.")
@@ -29,23 +33,26 @@ from gigapix.cli.options import debug_option
 @click.option("--zarr-format", type=click.IntRange(2, 3), default=3, show_default=True, help="2 is OME-Zarr 0.4.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; as many as cores.")
 @click.option("--executor", metavar="WHERE", help="processes, processes:N, or dask://HOST:PORT.")
+@click.option("--select", metavar="AXIS=N,...", help="Positions along axes that a COG can't have.")
 @click.option("--index", type=click.IntRange(min=0), help="Which image of a file with several.")
 @click.option("--overwrite", is_flag=True, help="Delete what has the target's name first.")
 @click.option("--no-resume", is_flag=True, help="Begin anew, where a run that was stopped could be gone on with.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug_option
 def command(source: str, target: str, plan_only: bool, as_json: bool, **given: Any) -> None:
-    """Write all resolutions of SOURCE to the Zarr group TARGET.
+    """Write all resolutions of SOURCE to TARGET: a COG where that ends in .tif, else a Zarr group.
 
     SOURCE is any image that gigapix opens, or a Zarr array or group, by path or URL. TARGET is a path or URL. A run
-    that was stopped goes on where it was when it is started again.
+    that was stopped goes on where it was when it is started again; a COG begins anew.
+
+    A COG has the codecs deflate, zstd, lzw, none, jpeg:85, webp:75, webp:lossless, lerc:0.01, and lerc:0.01+zstd.
     """
     from gigapix.cli.output import print_json
     from gigapix.pyramids.plan import pyramid
 
     running = {name: given.pop(name) for name in ("executor", "overwrite", "no_resume")}
     options = {name: value for name, value in given.items() if value not in (None, (), "")}
-    for name in ("factors", "chunks", "shards"):
+    for name in ("factors", "chunks", "shards", "select"):
         if name in options:
             options[name] = _by_axis(options[name], name)
     if "axes" in options:
