@@ -17,7 +17,7 @@ from typing import Any
 RESULTS = Path(__file__).parent.parent / ".bench" / "results"
 PACKAGES = (
     *("gigapix", "rasterio", "tifffile", "async-geotiff", "async-tiff", "imagecodecs", "zarr", "obstore", "numpy"),
-    *("pyvips-binary", "pillow", "pypng", "memray"),
+    *("pyvips-binary", "pillow", "pypng", "memray", "tensorstore", "zarrista"),
 )
 
 

@@ -124,7 +124,9 @@ def test_a_wheel_built_from_the_source_archive_is_whole(tmp_path: Path):
         names = set(file.namelist())
         file.extractall(unpacked)
     expected = {
-        str(path.relative_to(ROOT / "src")) for kind in ("py", "pyi", "typed") for path in PACKAGE.rglob(f"*.{kind}")
+        str(path.relative_to(ROOT / "src"))
+        for kind in ("py", "pyi", "typed", "yaml")
+        for path in PACKAGE.rglob(f"*.{kind}")
     }
     compiled = {name for name in names if name.endswith((".so", ".pyd"))}
     notices = {name for name in names if ".dist-info/" in name}

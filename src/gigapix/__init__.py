@@ -2,6 +2,8 @@
 
     open, open_async      an `Image`, of `Level`s; a `Window` is a part of one; `Settings` and `Cache`: how it is read
     validate              whether a file is a Cloud Optimized GeoTIFF, a Zarr group a sound pyramid: a `Report`
+    pyramid               all resolutions of an image in one pass, as a Zarr group
+    virtual               an image as it is, as a Zarr store; write_references: as byte ranges for Icechunk or kerchunk
     scan, Catalog         a table of many images, from which they open without a request
     GigapixError          what is wrong with a file, a server, or what was asked; its kinds are public, too
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         DeniedError,
         FormatError,
         GigapixError,
+        IndexingError,
         LimitError,
         MemoryBudgetError,
         MissingExtraError,
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from gigapix.pyramids.plan import PyramidPlan, pyramid
     from gigapix.pyramids.validate import validate, validate_async
     from gigapix.source import Cache, Settings
+    from gigapix.views.references_write import write_references
+    from gigapix.views.virtual import virtual
 
 __all__ = [
     "Cache",
@@ -55,6 +60,7 @@ __all__ = [
     "FormatError",
     "GigapixError",
     "Image",
+    "IndexingError",
     "Level",
     "LimitError",
     "MemoryBudgetError",
@@ -80,6 +86,8 @@ __all__ = [
     "scan_async",
     "validate",
     "validate_async",
+    "virtual",
+    "write_references",
 ]
 
 _ROOMS = {
@@ -98,6 +106,8 @@ _ROOMS = {
     "scan_async": "catalog.scan",
     "validate": "pyramids.validate",
     "validate_async": "pyramids.validate",
+    "virtual": "views.virtual",
+    "write_references": "views.references_write",
 }
 
 
