@@ -9,6 +9,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gigapix
 from gigapix import RequestError
 from gigapix.pyramids.codecs import codec_of
 from gigapix.pyramids.documents import array_documents, write_documents
@@ -132,3 +133,16 @@ def test_an_object_store(tmp_path):
 def test_no_such_codec(codec):
     with pytest.raises(RequestError, match="no codec"):
         codec_of(codec)
+
+
+@pytest.mark.parametrize(("zarr_format", "requests"), [(3, 1), (2, 5)])
+def test_a_pyramid_opens_by_its_first_document(tmp_path, zarr_format, requests):
+    """A v2 hierarchy is looked for where there is no zarr.json, all that it may have side by side."""
+    pixels = np.arange(90 * 70, dtype="u2").reshape(90, 70)
+    target = tmp_path / "a.zarr"
+    gigapix.pyramid(pixels, target, chunks=32, reducers=["mean", "max"], zarr_format=zarr_format).run()
+    group = zarr.open_consolidated(str(target), zarr_format=zarr_format)
+    assert {name: array.shape for name, array in group.arrays()} == {"0": (90, 70), "1": (45, 35), "2": (23, 18)}
+    assert np.array_equal(group["max/1"][:], pixels.reshape(45, 2, 35, 2).max(axis=(1, 3)))
+    with gigapix.open(target) as image:
+        assert (len(image.levels), image.stats.requests) == (3, requests)

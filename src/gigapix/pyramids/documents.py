@@ -68,6 +68,16 @@ def group_documents(path: str, attributes: Mapping[str, Any], zarr_format: int) 
     return {f"{at}zarr.json": {"zarr_format": 3, "node_type": "group", "attributes": attributes}}
 
 
+def consolidated(group: Mapping[str, Any], below: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The documents of the outermost group with copies of all others in them, as zarr-python has it: a reader far away then
+    opens the hierarchy by one request. The last one stays the last."""
+    if ".zgroup" in group:
+        return {".zmetadata": {"metadata": {**group, **below}, "zarr_consolidated_format": 1}, **group}
+    found = {key.removesuffix("/zarr.json"): document for key, document in below.items()}
+    copies = {"kind": "inline", "must_understand": False, "metadata": found}
+    return {"zarr.json": {**group["zarr.json"], "consolidated_metadata": copies}}
+
+
 def write_documents(folder: Folder, documents: Mapping[str, Any]) -> None:
     """Write metadata, in the order in which they are given."""
     for key, document in documents.items():

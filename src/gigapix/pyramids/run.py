@@ -16,7 +16,7 @@ import numpy as np
 from gigapix.errors import GigapixError, RequestError
 from gigapix.pyramids.build import Builder
 from gigapix.pyramids.describe import attributes_of
-from gigapix.pyramids.documents import array_documents, group_documents, write_documents
+from gigapix.pyramids.documents import array_documents, consolidated, group_documents, write_documents
 from gigapix.pyramids.htj2k import Table, table_of
 from gigapix.pyramids.htj2k_references import references_of, write_references
 from gigapix.pyramids.pixels import Pixels, unread
@@ -117,18 +117,21 @@ def _check_target(plan: PyramidPlan, marks: Marks, resume: bool) -> None:
 
 def _finish(plan: PyramidPlan, extents: Extents, table: Table | None) -> Mapping[str, Any]:
     """Metadata, the group's own last: whoever sees that sees a whole pyramid."""
+    below: dict[str, Any] = {}
     for output in plan.outputs:
-        write_documents(plan.target, array_documents(output, plan.codec, plan.zarr_format))
+        below |= array_documents(output, plan.codec, plan.zarr_format)
     for path in dict.fromkeys(output.path.rpartition("/")[0] for output in plan.outputs):
         if path:
-            write_documents(plan.target, group_documents(path, {}, plan.zarr_format))
+            below |= group_documents(path, {}, plan.zarr_format)
+    write_documents(plan.target, below)
     attributes = attributes_of(plan, extents, plan.levels())
     if table is not None:
         table.write(plan.target)
         if plan.references is not None:
             write_references(plan, extents, table)
         attributes = {**attributes, **table.attributes}
-    write_documents(plan.target, group_documents("", attributes, plan.zarr_format))
+    group = group_documents("", attributes, plan.zarr_format)
+    write_documents(plan.target, group if table is not None else consolidated(group, below))
     return attributes
 
 
