@@ -69,8 +69,8 @@ def group_documents(path: str, attributes: Mapping[str, Any], zarr_format: int) 
 
 
 def consolidated(group: Mapping[str, Any], below: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The documents of the outermost group with copies of all others in them, as zarr-python has it: a reader far away then
-    opens the hierarchy by one request. The last one stays the last."""
+    """The documents of the outermost group with copies of all others in them, as zarr-python has it, so that a reader
+    far away opens the hierarchy by one request. The last one stays the last."""
     if ".zgroup" in group:
         return {".zmetadata": {"metadata": {**group, **below}, "zarr_consolidated_format": 1}, **group}
     found = {key.removesuffix("/zarr.json"): document for key, document in below.items()}
