@@ -6,7 +6,7 @@ The rows of `readers.CHUNK` objects become a table while threads read the next o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,8 +66,11 @@ def run_shard(
     counts = Done(objects=len(listed), taken=sum(each.path in held for each in listed) if held else 0)
     part, fresh = Part(shape), [old]
     wanted = [each for each in listed if each.path not in held] if held else listed
-    with nullcontext(readers) if readers is not None else Readers(task.concurrency, task.rate) as mine:
-        for rows in mine.read(place, wanted, advance):
+    with (
+        nullcontext(readers) if readers is not None else Readers(task.concurrency, task.rate) as mine,
+        closing(mine.read(place, wanted, advance)) as batches,  # it may hold others up until it is closed
+    ):
+        for rows in batches:
             counts += Done(
                 errors=sum(row.error_code is not None for row in rows),
                 requests=sum(row.requests for row in rows),
