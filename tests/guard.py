@@ -22,8 +22,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-SECONDS = 5.0
-"""Of CPU and on the clock or, for a child that waits, six times as many on the clock: longer than this is a hang."""
+SECONDS = 15.0
+"""Of CPU and on the clock or, for a child that waits, four times as many on the clock: longer than this is a hang."""
 
 EXTRA_BYTES = 256 << 20
 """What a reader may hold above the decoded size of the image."""
@@ -133,7 +133,7 @@ class _Child:
         begun, cpu = time.monotonic(), _cpu_seconds(pid)
         while not pipe.poll(0.5):
             waited = time.monotonic() - begun
-            if waited > 6 * SECONDS or (waited > SECONDS and _cpu_seconds(pid) - cpu > SECONDS):
+            if waited > 4 * SECONDS or (waited > SECONDS and _cpu_seconds(pid) - cpu > SECONDS):
                 return False
         return True
 
