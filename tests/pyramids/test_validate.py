@@ -318,9 +318,9 @@ def test_true_ratios_of_a_foreign_pyramid(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("zarr.json", b"", "zarr.json is no JSON"), ("zarr.json", b"\xff\xfe", "zarr.json is no JSON"),
-        ("zarr.json", b"[" * 100_000, "zarr.json is no JSON"), ("zarr.json", b"[]", "zarr.json is no JSON object"),
-        ("zarr.json", b'{"a": ' + b"9" * 5000 + b"}", "zarr.json is no JSON"),
+        ("zarr.json", b"", "zarr.json: no JSON"), ("zarr.json", b"\xff\xfe", "zarr.json: no JSON"),
+        ("zarr.json", b"[" * 100_000, "zarr.json: no JSON"), ("zarr.json", b"[]", "zarr.json: no JSON object"),
+        ("zarr.json", b'{"a": ' + b"9" * 5000 + b"}", "zarr.json: no JSON"),
         ("zarr.json", b"{}", "no group and no array"),
         ("zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": 3}', "attributes are no JSON object"),
         ("zarr.json", b'{"zarr_format": 3, "node_type": "group"}', "it has no multiscales"),

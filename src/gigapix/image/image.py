@@ -28,7 +28,7 @@ from gigapix.image.compose import Reads, composed
 from gigapix.image.index import SavedIndex, build_index
 from gigapix.image.level import Level
 from gigapix.image.marks import Marks
-from gigapix.image.memory import budget_of
+from gigapix.image.memory import budget_of, cpus
 from gigapix.image.plan import Means, ReadPlan, Selection, plan_read
 from gigapix.image.read import Reader, check_out
 from gigapix.image.request import Ask, request_of
@@ -84,7 +84,7 @@ class Image:
         self._lock = threading.Lock()
         self._tiles: SingleFlight[tuple[Any, ...], NDArray[Any]] = SingleFlight(share=np.ndarray.copy)
         settings = cache.source.settings
-        threads = threads or _cpus()
+        threads = threads or cpus()
         most = threads if cache.source.local else settings.concurrency
         # Twice as many as requests: while some wait for bytes, others are decoded. More would only hold memory.
         self._gate = Budget(2 * most)
@@ -579,8 +579,3 @@ def _into(result: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
     check_out(out, result.shape, result.dtype)
     out[...] = result
     return out
-
-
-def _cpus() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

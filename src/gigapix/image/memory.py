@@ -1,4 +1,4 @@
-"""How much memory work may take: what the caller names, else a quarter of what is free.
+"""What there is to work with: cores, and memory: what the caller names, else a quarter of what is free.
 
 "Free" is what the system says could be allocated without swapping, and no more than the container (control group) that
 the process is in still allows: in a container of 512 MB on a machine of 256 GB the former figure means nothing.
@@ -6,6 +6,7 @@ the process is in still allows: in a container of 512 MB on a machine of 256 GB 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -17,6 +18,11 @@ UNKNOWN_BYTES: Final = 1 << 30
 """What is taken to be free where the system does not say."""
 
 SHARE: Final = 4
+
+
+def cpus() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def budget_of(memory: int | str | None) -> int:

@@ -26,10 +26,9 @@ from numpy.typing import DTypeLike, NDArray
 from gigapix.errors import GigapixError, MemoryBudgetError, RequestError, UnsupportedError
 from gigapix.image.access import access_of
 from gigapix.image.blocks import grown
-from gigapix.image.memory import budget_of
+from gigapix.image.memory import budget_of, cpus
 from gigapix.image.window import Window
 from gigapix.ops.geotags import geo_tags
-from gigapix.ops.passes import cpus
 from gigapix.ops.targets import Target, check_target, opened_target
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ in a pass each.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 from gigapix.errors import MemoryBudgetError
+from gigapix.image.memory import cpus
 from gigapix.image.pieces import Piece, pieces
 from gigapix.ops.tally import Tally, Wanted, add_bands, tallies_of
 
@@ -123,8 +123,3 @@ def _add(image: Image, level: int, tallies: tuple[Tally, ...], piece: Piece) -> 
                 tally.add(band[..., kept])
             return
     add_bands(tallies, pixels)
-
-
-def cpus() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,13 +6,13 @@ files are hostile: whatever is wrong in one is a FormatError that names it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
 from gigapix.errors import FormatError
+from gigapix.formats.zarr.tree import parsed
 
 T = TypeVar("T")
 
@@ -56,30 +56,20 @@ def read_node(path: str = "") -> Files[Node | None]:
     """The node at a path; None where there is none. Raises FormatError where its metadata are none."""
     at = f"{path}/" if path else ""
     if (data := (yield f"{at}zarr.json")) is not None:
-        return _node_v3(path, _object(data, f"{at}zarr.json"))
+        return _node_v3(path, parsed(data, f"{at}zarr.json"))
     if (data := (yield f"{at}.zarray")) is not None:
-        array = _object(data, f"{at}.zarray")
+        array = parsed(data, f"{at}.zarray")
         attributes = yield f"{at}.zattrs"
-        return _array_v2(path, array, _object(attributes or b"{}", f"{at}.zattrs"))
+        return _array_v2(path, array, parsed(attributes or b"{}", f"{at}.zattrs"))
     if (data := (yield f"{at}.zgroup")) is not None:
-        group = _object(data, f"{at}.zgroup")
+        group = parsed(data, f"{at}.zgroup")
         if group.get("zarr_format") != 2:
             raise FormatError(f"{at}.zgroup: zarr_format is {group.get('zarr_format')!r}, not 2")
         attributes = yield f"{at}.zattrs"
         return Node(
-            path=path, kind="group", zarr_format=2, attributes=_object(attributes or b"{}", f"{at}.zattrs")
+            path=path, kind="group", zarr_format=2, attributes=parsed(attributes or b"{}", f"{at}.zattrs")
         )  # fmt: skip
     return None
-
-
-def _object(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name} is no JSON: {str(error)[:100]}") from error
-    if not isinstance(found, dict):
-        raise FormatError(f"{name} is no JSON object")
-    return found
 
 
 def _node_v3(path: str, found: dict[str, Any]) -> Node:

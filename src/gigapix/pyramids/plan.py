@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from gigapix.errors import RequestError
-from gigapix.image.memory import budget_of
+from gigapix.image.memory import budget_of, cpus
 from gigapix.image.outlook import amount
 from gigapix.pyramids.codecs import Codec, codec_of
 from gigapix.pyramids.cog import Cog, cog_plan, cog_text
@@ -248,7 +248,7 @@ def pyramid(
     """
     if levels != "auto" and (isinstance(levels, bool) or not isinstance(levels, int) or levels < 0):
         raise RequestError(f"levels are a number or 'auto', not {levels!r}")
-    most = workers if workers is not None else _cpus()
+    most = workers if workers is not None else cpus()
     if most < 1:
         raise RequestError(f"{most} workers can't work")
     if os.fspath(target).lower().endswith((".tif", ".tiff")):
@@ -327,7 +327,3 @@ def _digest(plan: PyramidPlan) -> str:
         plan.title,
     )  # fmt: skip
     return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -33,8 +33,7 @@ def virtual(
         samples, 4 x 4 and so on of the last one that it has. "auto" for as many as it takes until both sides are at
         most 512 long; None for the file's own.
     index, store, settings: as in `gigapix.open`, but that the header of an image on a server is read 512 KiB at a time.
-        `Settings.memory` is what reads under way may hold, and as much again
-        for the chunks that are made of them.
+        `Settings.memory` is what reads under way may hold, and as much again for the chunks that are made of them.
 
     Raises MissingExtraError without zarr, RequestError for levels that make no sense, UnsupportedError where they can't
     be computed (complex samples), and what opening the image raises.
