@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from gigapix.errors import GigapixError, MemoryBudgetError, RequestError
+from gigapix.errors import FormatError, MemoryBudgetError, RequestError, UnsupportedError
 from gigapix.formats.tiff.cog_write import CogLevel
 from gigapix.formats.tiff.encode import codec_tags
 from gigapix.image.memory import budget_of
@@ -131,7 +131,7 @@ def _opening(
     opening = opening_of(source, axes, nodata, **settings)
     if isinstance(source, str | os.PathLike) and not hasattr(opening.given, "settings"):
         image = replace(opening, given=origin_of(source, settings))
-        with suppress(GigapixError), image.both():
+        with suppress(FormatError, RequestError, UnsupportedError), image.both():  # what is not read as an image
             return image
     return opening
 
